@@ -77,4 +77,24 @@ lib/librill.so: $(ALL_OBJ)
 clean:
 	rm -rf $(B) lib/librill*
 
+
+
+# ---- tests ----
+TEST_SRC := $(wildcard tests/*/test_*.c)
+TEST_BIN := $(TEST_SRC:tests/%.c=$(B)/tests/%)
+CHECK_CFLAGS = $(shell pkg-config --cflags check)
+CHECK_LIBS   = $(shell pkg-config --libs check)
+
+.PHONY: tests check
+tests: $(TEST_BIN)
+
+$(B)/tests/%: tests/%.c $(B)/librill-internal.a tests/main.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS_) $(CHECK_CFLAGS) -MMD -MP -MF $@.d $< $(B)/librill-internal.a \
+	  $(CHECK_LIBS) $(LIBS) -o $@
+
+check: $(TEST_BIN)
+	@build-aux/run-tests.sh $(TEST_BIN)
+
+-include $(TEST_BIN:=.d)
 -include $(ALL_OBJ:.o=.d)
