@@ -91,6 +91,13 @@ rill_status error_memory(rill_context *ctx, const char *op, size_t bytes);
  * set and NULL returned, so `return scope_own(ctx, h)` is safe. */
 void *scope_own(rill_context *ctx, void *h);
 
+/* Drops the scopes' items down to `mark`, newest first. */
+void scope_drop_to(rill_context *ctx, int64_t mark);
+
+/* Copies an options struct whose first member is its size_t struct_size: what the caller's older
+ * header lacks becomes zero, what it has beyond ours is ignored. `from` may be NULL. */
+void options_read(void *into, size_t size, const void *from);
+
 /* Memory of the context, with the error set on failure. */
 void *context_alloc(rill_context *ctx, const char *op, size_t size);
 
