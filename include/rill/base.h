@@ -25,6 +25,13 @@
 extern "C" {
 #endif
 
+/* An options struct begins with its own size; zero in every other field means the default. */
+#ifdef __cplusplus
+#define RILL_STRUCT_INIT(type) {sizeof(type)}
+#else
+#define RILL_STRUCT_INIT(type) {.struct_size = sizeof(type)}
+#endif
+
 /* ---- status ---------------------------------------------------------------------------------- */
 
 typedef enum rill_status {
@@ -99,7 +106,7 @@ typedef struct rill_context_options {
                                      that results do not depend on the number of threads          */
 } rill_context_options;
 
-#define RILL_CONTEXT_OPTIONS_INIT {sizeof(rill_context_options)}
+#define RILL_CONTEXT_OPTIONS_INIT RILL_STRUCT_INIT(rill_context_options)
 RILL_API void rill_context_options_init(rill_context_options *options);
 
 /* A new context; NULL where memory or threads cannot be had or the options are wrong.
@@ -141,7 +148,7 @@ typedef struct rill_memory_stats {
   uint64_t reused;     /* of these, from the cache                                                */
 } rill_memory_stats;
 
-#define RILL_MEMORY_STATS_INIT {sizeof(rill_memory_stats)}
+#define RILL_MEMORY_STATS_INIT RILL_STRUCT_INIT(rill_memory_stats)
 RILL_API void rill_memory_stats_init(rill_memory_stats *stats);
 RILL_API rill_status rill_memory_get_stats(const rill_context *ctx, rill_memory_stats *stats);
 RILL_API rill_status rill_memory_reset_peak(rill_context *ctx);
@@ -160,7 +167,7 @@ typedef struct rill_thread_info {
   double cpu_seconds;       /* consumed so far; -1 where the system does not tell                  */
 } rill_thread_info;
 
-#define RILL_THREAD_INFO_INIT {sizeof(rill_thread_info)}
+#define RILL_THREAD_INFO_INIT RILL_STRUCT_INIT(rill_thread_info)
 RILL_API void rill_thread_info_init(rill_thread_info *info);
 
 /* Worker threads that this context started and has not joined (0 with one thread or a host's own

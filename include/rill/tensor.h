@@ -1,0 +1,127 @@
+/* Tensors: dtype, shape, strides and storage; making them, reading them, moving them in and out.
+ * Views (reshape, permute, slice...) are differentiable ops and live in rill/ops.h. */
+#ifndef RILL_TENSOR_H
+#define RILL_TENSOR_H
+
+#include "rill/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A value, atomically reference-counted. Any number of contexts and threads may read a tensor at
+ * once; it is written by one thread at a time. */
+typedef struct rill_tensor rill_tensor;
+
+#define RILL_MAX_DIMS 8
+
+typedef enum rill_dtype {
+  RILL_F32 = 0,
+  RILL_F64 = 1,
+  RILL_F16 = 2,  /* IEEE half; f16 and bf16 load, store and convert, and do not compute */
+  RILL_BF16 = 3, /* the upper half of an f32 */
+  RILL_I32 = 4,
+  RILL_I64 = 5,
+  RILL_U8 = 6,
+  RILL_BOOL = 7 /* one byte, 0 or 1 */
+} rill_dtype;
+
+RILL_API const char *rill_dtype_name(rill_dtype dtype); /* "f32"; "?" for another number. Static */
+RILL_API size_t rill_dtype_size(rill_dtype dtype);      /* bytes an element; 0 for another number */
+
+/* ---- ownership ------------------------------------------------------------------------------- */
+
+/* Adds a reference of the caller's own; returns its argument. NULL is fine. Any thread. */
+RILL_API rill_tensor *rill_tensor_retain(rill_tensor *tensor);
+
+/* Gives a reference of the caller's own back. NULL is fine. Any thread. */
+RILL_API void rill_tensor_release(rill_tensor *tensor);
+
+/* ---- factories (each: new tensor, owned by the innermost scope; NULL on error) ----------------- */
+
+/* shape: `ndim` sizes of at least 0, in [0, RILL_MAX_DIMS] dims; may be NULL where ndim is 0. */
+RILL_API rill_tensor *rill_empty(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+RILL_API rill_tensor *rill_zeros(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+RILL_API rill_tensor *rill_ones(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+/* Every element `value`, converted to dtype as a C cast (bool: value != 0). torch.full */
+RILL_API rill_tensor *rill_full(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim,
+                                double value);
+/* A tensor without dims that holds `value`. */
+RILL_API rill_tensor *rill_scalar(rill_context *ctx, rill_dtype dtype, double value);
+/* start, start + step, ... up to but without end. torch.arange */
+RILL_API rill_tensor *rill_arange(rill_context *ctx, rill_dtype dtype, double start, double end,
+                                  double step);
+/* `count` values from start to end, both included. torch.linspace */
+RILL_API rill_tensor *rill_linspace(rill_context *ctx, rill_dtype dtype, double start, double end,
+                                    int64_t count);
+/* rows x cols with ones on the diagonal. torch.eye */
+RILL_API rill_tensor *rill_eye(rill_context *ctx, rill_dtype dtype, int64_t rows, int64_t cols);
+/* Uniform in [0, 1), f32 or f64, from the context's stream. torch.rand */
+RILL_API rill_tensor *rill_rand(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+/* Standard normal, f32 or f64, from the context's stream. torch.randn */
+RILL_API rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+/* Uniform integers in [low, high), any dtype but bool, from the context's stream. torch.randint */
+RILL_API rill_tensor *rill_randint(rill_context *ctx, rill_dtype dtype, int64_t low, int64_t high,
+                                   const int64_t *shape, int ndim);
+/* Copies rill_numel(shape) contiguous elements from `data`. */
+RILL_API rill_tensor *rill_from_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                       int ndim, const void *data);
+/* A tensor over the caller's memory, not copied. `deleter(user, data)` runs when the last reference
+ * goes (NULL: the caller keeps the memory alive); on failure it is not called.
+ * strides: in elements, NULL for contiguous; all elements must lie within `bytes` of `data`. */
+RILL_API rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                       int ndim, const int64_t *strides, void *data, size_t bytes,
+                                       void (*deleter)(void *user, void *data), void *user);
+
+/* ---- facts (NULL gives 0, false or NULL) ------------------------------------------------------- */
+
+RILL_API rill_dtype rill_tensor_dtype(const rill_tensor *tensor);
+RILL_API int rill_tensor_ndim(const rill_tensor *tensor);
+RILL_API int64_t rill_tensor_size(const rill_tensor *tensor, int dim); /* dim < 0 counts from the end;
+                                                                         -1 where out of range */
+RILL_API int64_t rill_tensor_stride(const rill_tensor *tensor, int dim); /* in elements; as above,
+                                                                          0 where out of range */
+RILL_API const int64_t *rill_tensor_shape(const rill_tensor *tensor);   /* borrowed, ndim entries */
+RILL_API const int64_t *rill_tensor_strides(const rill_tensor *tensor); /* borrowed, ndim entries */
+RILL_API int64_t rill_tensor_numel(const rill_tensor *tensor);
+RILL_API bool rill_tensor_is_contiguous(const rill_tensor *tensor);
+/* Address of the first element; NULL where the tensor is empty. Borrowed; elements lie at the
+ * strides. Writing through it counts as an in-place change: call rill_tensor_touch afterwards where
+ * a graph may have saved the tensor. */
+RILL_API void *rill_tensor_data(const rill_tensor *tensor);
+/* Marks the storage as changed, so that a backward which saved its old value refuses. */
+RILL_API void rill_tensor_touch(rill_tensor *tensor);
+
+/* ---- values out ------------------------------------------------------------------------------- */
+
+/* Copies all elements, in row-major order, converted to `dtype`, into `bytes` at `out`.
+ * Errors: RILL_ERROR_ARGUMENT where they do not fit. */
+RILL_API rill_status rill_tensor_copy_out(rill_context *ctx, const rill_tensor *tensor,
+                                          rill_dtype dtype, void *out, size_t bytes);
+/* Copies row-major elements of `dtype` into the tensor, converting; in-place change. Refuses a
+ * tensor that requires a gradient while gradients are recorded, as PyTorch does. */
+RILL_API rill_status rill_tensor_copy_in(rill_context *ctx, rill_tensor *tensor, rill_dtype dtype,
+                                         const void *data, size_t bytes);
+/* The only element, as a double. NaN with an error set where there is not exactly one. Tensor.item */
+RILL_API double rill_tensor_item(rill_context *ctx, const rill_tensor *tensor);
+/* The only element of an integer or bool tensor, exactly; 0 with an error set otherwise. */
+RILL_API int64_t rill_tensor_item_int(rill_context *ctx, const rill_tensor *tensor);
+
+/* Writes the tensor as NumPy prints an array (4 digits, summarised beyond 1000 elements) into `out`,
+ * cut to `size` bytes with a final 0. Returns the length the whole text has, -1 on error; so
+ * (NULL, 0) asks for the size. */
+RILL_API int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor, char *out, size_t size);
+
+/* ---- DLPack ----------------------------------------------------------------------------------- */
+
+/* Exchange with NumPy, PyTorch, JAX... by dlpack.h version 0.8: `managed` points to that header's
+ * DLManagedTensor. Export: the consumer calls managed->deleter; NULL on error. */
+RILL_API void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor);
+/* New tensor over the producer's memory; takes `managed` over on success and only then. CPU only. */
+RILL_API rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
