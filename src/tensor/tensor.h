@@ -1,0 +1,82 @@
+/* Internal face of the tensor floor: the tensor's fields, and how the floors above make tensors and
+ * look at them. */
+#ifndef RILL_SRC_TENSOR_H
+#define RILL_SRC_TENSOR_H
+
+#include "base/base.h"
+#include "rill/tensor.h"
+
+/* Memory that tensors share. */
+typedef struct storage {
+  atomic_int refs;
+  atomic_uint version; /* counts in-place changes */
+  void *data;          /* inside this block, or the caller's */
+  size_t bytes;
+  void (*deleter)(void *user, void *data); /* of the caller's memory; may be NULL */
+  void *user;
+} storage;
+
+struct rill_tensor {
+  handle base;
+  storage *storage;
+  char *data;          /* the first element, within storage */
+  struct handle *node; /* autograd's: the graph node this is output `output` of; NULL outside graphs */
+  int16_t output;
+  uint8_t dtype; /* rill_dtype */
+  uint8_t ndim;
+  bool requires_grad;
+  bool contiguous;
+  int64_t numel;
+  int64_t shape[RILL_MAX_DIMS];
+  int64_t strides[RILL_MAX_DIMS]; /* in elements */
+};
+
+static inline bool dtype_is_float(rill_dtype d) { return d <= RILL_BF16; }
+static inline bool dtype_computes(rill_dtype d) { return d == RILL_F32 || d == RILL_F64; }
+static inline bool dtype_valid(int d) { return d >= RILL_F32 && d <= RILL_BOOL; }
+
+/* ---- making (tensor.c). All own-to-scope: new, given to the innermost scope; NULL with the error
+ * set. `op` names the caller in messages. ---- */
+
+/* Fresh, contiguous, not zeroed. Checks dtype, sizes and overflow. */
+rill_tensor *tensor_new(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
+                        int ndim);
+/* Another view of t's storage. Not in any graph: the ops floor records it. The caller vouches for
+ * bounds. `data` is the first element. */
+rill_tensor *tensor_view(rill_context *ctx, const rill_tensor *t, const int64_t *shape,
+                         const int64_t *strides, int ndim, char *data);
+/* The same view again, outside any graph: what detach and saved outputs are. */
+rill_tensor *tensor_alias(rill_context *ctx, const rill_tensor *t);
+
+/* Elements in row-major order, contiguous, outside any graph: t itself where it already is. */
+const rill_tensor *tensor_contiguous(rill_context *ctx, const char *op, const rill_tensor *t);
+/* The same converted to dtype (t itself where nothing changes); outside any graph. */
+const rill_tensor *tensor_converted(rill_context *ctx, const char *op, const rill_tensor *t,
+                                    rill_dtype dtype);
+
+/* ---- copying (copy.c) ---- */
+
+/* Copies element by element between any strides and dtypes of one shape (n-dimensional), splitting
+ * over the pool. */
+void strided_copy(rill_context *ctx, int ndim, const int64_t *shape, rill_dtype from_type,
+                  const void *from, const int64_t *from_strides, rill_dtype to_type, void *to,
+                  const int64_t *to_strides);
+/* n contiguous elements converted (convert.c). Float to integer truncates as a C cast; to bool is
+ * != 0. */
+void convert(rill_dtype from_type, const void *from, rill_dtype to_type, void *to, int64_t n);
+
+/* ---- shapes (shape.c) ---- */
+
+/* Product of sizes into *numel; false where one is negative or the product overflows. */
+bool shape_numel(const int64_t *shape, int ndim, int64_t *numel);
+void shape_strides(const int64_t *shape, int ndim, int64_t *strides); /* row-major */
+bool shape_equal(const int64_t *a, int na, const int64_t *b, int nb);
+/* Broadcast of two shapes by NumPy's rule into out; false where they do not fit. */
+bool shape_broadcast(const int64_t *a, int na, const int64_t *b, int nb, int64_t *out, int *ndim);
+/* dim in [-ndim, ndim) to [0, ndim); -1 and the error set otherwise. ndim 0 counts as 1. */
+int shape_dim(rill_context *ctx, const char *op, int64_t dim, int ndim);
+/* "[2,3]" for messages, into a buffer that is cut if it must be; returns it. */
+enum { SHAPE_TEXT = 8 * 21 + 3 };
+const char *shape_text(const int64_t *shape, int ndim, char out[SHAPE_TEXT]);
+
+#endif
