@@ -44,6 +44,7 @@ typedef struct node {
   void (*free_payload)(struct node *n); /* may be NULL; runs once, when saved values go */
   void *payload;                        /* the ops floor's: descriptor and arguments */
   int inputs, outputs, saves;
+  bool queued;        /* engine: waits in the queue of a running backward */
   bool released;      /* saved values are gone: backward again is an error */
   edge *edge;         /* [inputs] */
   saved *saved;       /* [saves]  */

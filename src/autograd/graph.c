@@ -29,7 +29,9 @@ static void drop_saved(node *n, node **dead) {
   n->released = true;
 }
 
-void node_release_saved(node *n) { drop_saved(n, NULL); }
+void node_release_saved(node *n) {
+  if (n->saves) drop_saved(n, NULL); /* what saves nothing may run again, as in PyTorch */
+}
 
 static void node_free(node *n, node **dead) {
   drop_saved(n, dead);

@@ -26,6 +26,7 @@ struct rill_tensor {
   uint8_t ndim;
   bool requires_grad;
   bool contiguous;
+  bool inference; /* made in inference mode: may not enter a graph */
   int64_t numel;
   int64_t shape[RILL_MAX_DIMS];
   int64_t strides[RILL_MAX_DIMS]; /* in elements */
