@@ -71,12 +71,10 @@ static bool close_enough(const check *k, double analytic, double numeric) {
 }
 
 static void report(check *k, int i, int64_t element, int64_t output, double analytic, double numeric) {
-  char a[NUMBER_TEXT], b[NUMBER_TEXT];
-  number_print(analytic, a);
-  number_print(numeric, b);
+  char a[NUMBER_SIZE], b[NUMBER_SIZE];
   error_set(k->ctx, RILL_ERROR_GRAPH, "gradcheck",
             "d output[%lld] / d input %d [%lld] is %s by backward, %s by differences", (long long)output, i,
-            (long long)element, a, b);
+            (long long)element, number_print(a, analytic), number_print(b, numeric));
 }
 
 /* Row `output` of each input's analytic Jacobian, by a backward from one output element. */
