@@ -46,7 +46,7 @@ typedef enum rill_status {
   RILL_ERROR_IO = 8,          /* the operating system refused to read or write                   */
   RILL_ERROR_FORMAT = 9,      /* a file is damaged or not of the format it claims                */
   RILL_ERROR_NOT_FOUND = 10,  /* no op, module, parameter or file of that name                   */
-  RILL_ERROR_UNSUPPORTED = 11,/* well formed, but this object cannot do it                       */
+  RILL_ERROR_UNSUPPORTED = 11, /* well formed, but this object cannot do it                       */
   RILL_ERROR_STATE = 12,      /* called at the wrong time (a scope closed twice, a used graph)   */
   RILL_ERROR_CALLBACK = 13    /* a callback of the host reported failure                         */
 } rill_status;
