@@ -49,6 +49,16 @@ rill_tensor *tensor_view(rill_context *ctx, const rill_tensor *t, const int64_t 
 /* The same view again, outside any graph: what detach and saved outputs are. */
 rill_tensor *tensor_alias(rill_context *ctx, const rill_tensor *t);
 
+/* Over foreign memory: `deleter(user, data)` runs when the last reference goes, and never on failure.
+ * `first` is the first element. The caller has checked the arguments. */
+rill_tensor *tensor_wrap(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
+                         const int64_t *strides, int ndim, void *data, size_t bytes, char *first,
+                         void (*deleter)(void *user, void *data), void *user);
+/* dtype and sizes as tensor_new demands them: the count of elements into *numel, or false with the
+ * error set. */
+bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape, int ndim,
+                  int64_t *numel);
+
 /* Elements in row-major order, contiguous, outside any graph: t itself where it already is. */
 const rill_tensor *tensor_contiguous(rill_context *ctx, const char *op, const rill_tensor *t);
 /* The same converted to dtype (t itself where nothing changes); outside any graph. */
