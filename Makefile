@@ -284,8 +284,8 @@ install: all ## to PREFIX (/usr/local), below DESTDIR
 	$(Q)ln -sf lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVERSION)
 	$(Q)ln -sf lib$(NAME).so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/lib$(NAME).so
 	$(Q)sed -e 's|@NAME@|$(NAME)|' -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' \
-	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@BLAS_PC@|$(BLAS_PC)|' \
-	  -e 's|@BLAS_LIBS@|$(if $(BLAS_PC),,$(BLAS_LIBS))|' pkgconfig/rill.pc.in \
+	  -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	  -e 's|@BLAS_LIBS@|$(BLAS_LIBS)|' pkgconfig/rill.pc.in \
 	  >$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
 	@echo 'installed $(NAME) $(VERSION) to $(DESTDIR)$(PREFIX)'
 uninstall: ## remove what install put there

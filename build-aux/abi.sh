@@ -26,9 +26,9 @@ $nm -D --defined-only "$so" | awk '{print $3}' | sort >"$tmp/exported"
 case $1 in
 update)
   touch "$list"
-  awk -v version="$3" 'NR == FNR {since[$1] = $2; next}
+  awk -v version="$3" 'FILENAME == ARGV[1] {since[$1] = $2; next}
     {print $1, ($1 in since) ? since[$1] : version}' "$list" "$tmp/exported" >"$tmp/new"
-  awk 'NR == FNR {there[$1]; next} !($1 in there) {print "abi: gone, for the changelog: " $1}' \
+  awk 'FILENAME == ARGV[1] {there[$1]; next} !($1 in there) {print "abi: gone, for the changelog: " $1}' \
     "$tmp/new" "$list"
   mv "$tmp/new" "$list"
   echo "abi: $(wc -l <"$list") symbols in $list"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Clients built in every way the README names, against what `make embed-stage` installed: shared,
-# static, full of one copy and a second with prefixed names, amalgamated, and loaded 100 times.
+# static, two copies of which one has prefixed names, amalgamated, and loaded 100 times.
 # Ends with a line in the manner of Check.
 b=${B:-build} cc=${CC:-cc}
-stage=$PWD/$b/embed/stage dir=$b/embed
+stage=$(cd "$b" && pwd)/embed/stage dir=$b/embed
 export PKG_CONFIG_PATH="$stage/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
 flags='-D_GNU_SOURCE -Wall -Wextra -Werror -g'
 checks=0 failures=0
@@ -35,10 +35,13 @@ try 'only rill_* is global in librill.a' \
 try 'only two_rill_* is global in libtwo_rill.a' \
   "! nm -g --defined-only $stage/lib/libtwo_rill.a | awk 'NF == 3 && \$3 !~ /^two_rill_/' | grep ."
 
-for c in "$cc" gcc clang; do
-  command -v "${c%% *}" >/dev/null || continue
-  [ "$c" = gcc ] && [ "${cc%% *}" = gcc ] && continue
-  try "amalgamated, $c" "cd $dir && $c -c ../amalgamation/rill.c -o rill.o $BLAS_CFLAGS && cd $PWD &&
+compilers=
+for c in "${cc%% *}" gcc clang; do
+  path=$(readlink -f "$(command -v "$c")") || continue
+  case " $compilers " in *" $path "*) ;; *) compilers="$compilers $path" ;; esac
+done
+for c in $compilers; do
+  try "amalgamated, $c" "$c -c $b/amalgamation/rill.c -o $dir/rill.o $BLAS_CFLAGS &&
     $cc $flags -I$b/amalgamation tests/embed/client.c $dir/rill.o $LIBS -o $dir/amalgamated &&
     $dir/amalgamated"
   try "only rill_* is global in rill.o, $c" \
