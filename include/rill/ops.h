@@ -63,6 +63,12 @@ RILL_API rill_tensor *rill_relu(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_gelu(rill_context *ctx, const rill_tensor *input);      /* exact, by erf */
 RILL_API rill_tensor *rill_gelu_tanh(rill_context *ctx, const rill_tensor *input); /* approximate   */
 RILL_API rill_tensor *rill_silu(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_reciprocal(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_square(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_sign(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_floor(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_ceil(rill_context *ctx, const rill_tensor *input);
+RILL_API rill_tensor *rill_round(rill_context *ctx, const rill_tensor *input); /* ties to even */
 /* log(1 + exp(beta x)) / beta, and x itself where beta x > threshold. */
 RILL_API rill_tensor *rill_softplus(rill_context *ctx, const rill_tensor *input, double beta,
                                     double threshold);

@@ -62,7 +62,7 @@ typedef enum op_flags {
 
 struct rill_op {
   const char *name;       /* short: "softmax"; the functional face is rill_<name> */
-  const char *exports;    /* canonical dotted name: "nn.functional.softmax" */
+  const char *exports;    /* canonical dotted name: "nn.functional.softmax"; NULL means the name */
   const char *aliases;    /* space-separated, or NULL */
   const char *deprecated; /* likewise */
   const char *signature;  /* "input: Tensor, dim: int = -1 -> Tensor": also the defaults of rill_call.
