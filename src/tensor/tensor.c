@@ -1,11 +1,16 @@
-/* The tensor itself: its life, its storage, its views, and the facts about it. A fresh tensor is two
- * blocks: the handle, and a storage whose data follows its header. */
+/* The tensor itself: its life, its storage, its views, and the facts about it. A fresh tensor is one
+ * block of memory: storage, handle and data. The block is the storage's: the handle in it holds a
+ * reference to the storage like any view, and its memory goes when the last of them does. */
 #include "tensor/tensor.h"
 
 #include <string.h>
 
-enum { STORAGE_HEADER = 64 }; /* keeps the data aligned */
-_Static_assert(sizeof(storage) <= STORAGE_HEADER, "the header fits in front of the data");
+/* A block is aligned to 64, and so is its data. */
+typedef struct fresh {
+  storage storage;
+  rill_tensor tensor;
+  _Alignas(64) char data[];
+} fresh;
 
 static const struct {
   const char *name;
@@ -33,11 +38,16 @@ static void storage_release(storage *s) {
   heap_free(s);
 }
 
+/* Of a handle that lies in its storage's block. */
 static void tensor_destroy(handle *h) {
   rill_tensor *t = (rill_tensor *)h;
   handle_release(t->node);
   storage_release(t->storage);
-  heap_free(t);
+}
+
+static void view_destroy(handle *h) {
+  tensor_destroy(h);
+  heap_free(h);
 }
 
 rill_tensor *rill_tensor_retain(rill_tensor *tensor) {
@@ -49,11 +59,19 @@ void rill_tensor_release(rill_tensor *tensor) {
   if (tensor) handle_release(&tensor->base);
 }
 
-/* A handle without shape, over `s`, whose reference it takes. The caller fills in the rest. */
-static rill_tensor *handle_over(rill_context *ctx, storage *s, char *data, rill_dtype dtype, int ndim) {
-  rill_tensor *t = heap_alloc(ctx->heap, sizeof *t);
-  if (!t) return NULL;
-  handle_init(&t->base, tensor_destroy);
+static void storage_init(storage *s, void *data, size_t bytes) {
+  atomic_init(&s->refs, 1);
+  atomic_init(&s->version, 0);
+  s->data = data;
+  s->bytes = bytes;
+  s->deleter = NULL;
+  s->user = NULL;
+}
+
+/* All but the layout and the inference mark. Takes a reference to `s` over. */
+static void tensor_init(rill_tensor *t, void (*destroy)(handle *), storage *s, char *data,
+                        rill_dtype dtype, int ndim) {
+  handle_init(&t->base, destroy);
   t->storage = s;
   t->data = data;
   t->node = NULL;
@@ -61,17 +79,6 @@ static rill_tensor *handle_over(rill_context *ctx, storage *s, char *data, rill_
   t->dtype = (uint8_t)dtype;
   t->ndim = (uint8_t)ndim;
   t->requires_grad = false;
-  return t;
-}
-
-static storage *storage_new(rill_context *ctx, size_t size) {
-  storage *s = heap_alloc(ctx->heap, size);
-  if (!s) return NULL;
-  atomic_init(&s->refs, 1);
-  atomic_init(&s->version, 0);
-  s->deleter = NULL;
-  s->user = NULL;
-  return s;
 }
 
 /* ---- making ---- */
@@ -107,19 +114,11 @@ rill_tensor *tensor_new(rill_context *ctx, const char *op, rill_dtype dtype, con
   int64_t numel;
   if (!context_ready(ctx) || !tensor_check(ctx, op, dtype, shape, ndim, &numel)) return NULL;
   size_t bytes = (size_t)numel * dtypes[dtype].size;
-  storage *s = storage_new(ctx, STORAGE_HEADER + bytes);
-  if (!s) {
-    error_memory(ctx, op, bytes);
-    return NULL;
-  }
-  s->data = (char *)s + STORAGE_HEADER;
-  s->bytes = bytes;
-  rill_tensor *t = handle_over(ctx, s, s->data, dtype, ndim);
-  if (!t) {
-    heap_free(s);
-    error_memory(ctx, op, sizeof *t);
-    return NULL;
-  }
+  fresh *block = context_alloc(ctx, op, sizeof *block + bytes);
+  if (!block) return NULL;
+  storage_init(&block->storage, block->data, bytes);
+  rill_tensor *t = &block->tensor;
+  tensor_init(t, tensor_destroy, &block->storage, block->data, dtype, ndim);
   t->contiguous = true;
   t->inference = ctx->grad_mode == GRAD_INFERENCE;
   t->numel = numel;
@@ -153,11 +152,9 @@ static void set_layout(rill_tensor *t, const int64_t *shape, const int64_t *stri
 rill_tensor *tensor_view(rill_context *ctx, const rill_tensor *t, const int64_t *shape,
                          const int64_t *strides, int ndim, char *data) {
   if (!context_ready(ctx)) return NULL;
-  rill_tensor *v = handle_over(ctx, t->storage, data, (rill_dtype)t->dtype, ndim);
-  if (!v) {
-    error_memory(ctx, "view", sizeof *v);
-    return NULL;
-  }
+  rill_tensor *v = context_alloc(ctx, "view", sizeof *v);
+  if (!v) return NULL;
+  tensor_init(v, view_destroy, t->storage, data, (rill_dtype)t->dtype, ndim);
   atomic_fetch_add_explicit(&t->storage->refs, 1, memory_order_relaxed);
   set_layout(v, shape, strides);
   v->inference = t->inference;
@@ -171,19 +168,12 @@ rill_tensor *tensor_alias(rill_context *ctx, const rill_tensor *t) {
 rill_tensor *tensor_wrap(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
                          const int64_t *strides, int ndim, void *data, size_t bytes, char *first,
                          void (*deleter)(void *user, void *data), void *user) {
-  storage *s = storage_new(ctx, sizeof *s);
-  if (!s) {
-    error_memory(ctx, op, sizeof *s);
-    return NULL;
-  }
-  s->data = data;
-  s->bytes = bytes;
-  rill_tensor *t = handle_over(ctx, s, first, dtype, ndim);
-  if (!t) {
-    heap_free(s);
-    error_memory(ctx, op, sizeof *t);
-    return NULL;
-  }
+  fresh *block = context_alloc(ctx, op, sizeof *block);
+  if (!block) return NULL;
+  storage *s = &block->storage;
+  rill_tensor *t = &block->tensor;
+  storage_init(s, data, bytes);
+  tensor_init(t, tensor_destroy, s, first, dtype, ndim);
   set_layout(t, shape, strides);
   t->inference = ctx->grad_mode == GRAD_INFERENCE;
   if (!scope_own(ctx, t)) return NULL;
