@@ -78,6 +78,9 @@ struct rill_op {
   rill_status (*forward)(op_call *c);
   rill_status (*backward)(op_grad *g);  /* NULL: refuses inputs that require a gradient, unless
                                            composite or OP_NO_GRADIENT */
+  /* Of ops whose number of outputs has no bound (split): what rill_call runs in place of op_run. */
+  rill_status (*call)(rill_context *ctx, const rill_op *op, const rill_value *args,
+                      rill_tensor **out, int capacity, int *count);
   const void *data;       /* of a family: which row */
 };
 
