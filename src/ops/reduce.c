@@ -147,7 +147,7 @@ static rill_status reduce_infer(op_call *c) {
   const rill_tensor *x = op_in(c, 0);
   plan p;
   if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p)) return rill_error(c->ctx);
-  if (keeps_integers && kind != SUM && p.n == 0 && p.outer * p.inner)
+  if (keeps_integers && kind != SUM && p.n == 0 && p.outer > 0 && p.inner > 0)
     return op_fail(c, RILL_ERROR_SHAPE, "nothing to choose from: a reduced dim has size 0");
   int64_t shape[RILL_MAX_DIMS];
   int ndim = 0;
