@@ -32,13 +32,13 @@ INLINE real L(gelu_slope)(real x) {
 
 /* (1 + tanh(u)) / 2 = sigmoid(2u): this is 2u. */
 INLINE real L(gelu_inner)(real x) {
-  return x * (R(1.595769121605730712) + R(0.07135481627159725) * (x * x));
+  return x * (R(1.595769121605730712) + R(0.07135481627260024878) * (x * x));
 }
 
 /* The second term vanishes long before |x| = 40, so that the square there need not overflow. */
 INLINE real L(gelu_tanh_slope)(real x) {
   real c = L(v_min)(L(v_max)(x, -40), 40), s = L(v_sigmoid)(L(gelu_inner)(c));
-  return s + c * (R(1.595769121605730712) + R(0.21406444881479175) * (c * c)) * (s * (1 - s));
+  return s + c * (R(1.595769121605730712) + R(0.2140644488178007463) * (c * c)) * (s * (1 - s));
 }
 
 INLINE real L(silu_slope)(real x) {
