@@ -25,8 +25,9 @@ static void flip(rill_context *ctx, const rill_tensor *t, const rill_value *dims
     offset += (t->shape[d] - 1) * strides[d];
     strides[d] = -strides[d];
   }
-  strided_copy(ctx, t->ndim, t->shape, (rill_dtype)t->dtype, t->data + offset * (int64_t)move_size(t),
-               strides, (rill_dtype)y->dtype, y->data, y->strides);
+  strided_copy(ctx, t->ndim, t->shape, (rill_dtype)t->dtype,
+               t->data + offset * (int64_t)move_size(t), strides, (rill_dtype)y->dtype, y->data,
+               y->strides);
 }
 
 static rill_status flip_forward(op_call *c) {
@@ -82,8 +83,8 @@ static void roll(rill_context *ctx, const rill_tensor *t, int64_t shift, int dim
   strided_copy(ctx, t->ndim, shape, d, t->data, t->strides, d,
                y->data + (size_t)(shift * y->strides[dim]) * size, y->strides);
   shape[dim] = shift;
-  strided_copy(ctx, t->ndim, shape, d, t->data + head * t->strides[dim] * (int64_t)size, t->strides, d,
-               y->data, y->strides);
+  strided_copy(ctx, t->ndim, shape, d, t->data + head * t->strides[dim] * (int64_t)size, t->strides,
+               d, y->data, y->strides);
 }
 
 static rill_status roll_forward(op_call *c) {
@@ -121,14 +122,16 @@ static rill_status repeat_infer(op_call *c) {
   if (!move_ints(c, 1)) return rill_error(c->ctx);
   int lead = v->count - t->ndim;
   if (lead < 0)
-    return op_fail(c, RILL_ERROR_SHAPE, "%d repeats given for a tensor of %d dims", v->count, t->ndim);
+    return op_fail(c, RILL_ERROR_SHAPE, "%d repeats given for a tensor of %d dims", v->count,
+                   t->ndim);
   int64_t shape[RILL_MAX_DIMS];
   for (int d = 0; d < v->count; d++) {
     if (v->as.ints[d] < 0)
       return op_fail(c, RILL_ERROR_ARGUMENT, "repeats[%d] is %lld, not at least 0", d,
                      (long long)v->as.ints[d]);
     if (!checked_mul(d < lead ? 1 : t->shape[d - lead], v->as.ints[d], &shape[d]))
-      return op_fail(c, RILL_ERROR_OVERFLOW, "repeats[%d] is %lld, too many", d, (long long)v->as.ints[d]);
+      return op_fail(c, RILL_ERROR_OVERFLOW, "repeats[%d] is %lld, too many", d,
+                     (long long)v->as.ints[d]);
   }
   op_out(c, 0, (rill_dtype)t->dtype, shape, v->count);
   return RILL_OK;
@@ -151,8 +154,8 @@ static rill_status repeat_forward(op_call *c) {
     strides[d] = 1; /* the dims behind d are whole in y by now: they and d count as one */
     for (int64_t done = unit; done < all; done += shape[d]) {
       shape[d] = done < all - done ? done : all - done;
-      strided_copy(c->ctx, d + 1, shape, (rill_dtype)y->dtype, y->data, strides, (rill_dtype)y->dtype,
-                   y->data + (size_t)done * move_size(y), strides);
+      strided_copy(c->ctx, d + 1, shape, (rill_dtype)y->dtype, y->data, strides,
+                   (rill_dtype)y->dtype, y->data + (size_t)done * move_size(y), strides);
     }
   }
   return RILL_OK;
@@ -177,7 +180,8 @@ static rill_status repeat_backward(op_grad *g) {
     if (e->dtype == RILL_F32)
       rill_sum_f32((const float *)from->data, (float *)to->data, outer, repeats, shape[d] * inner);
     else
-      rill_sum_f64((const double *)from->data, (double *)to->data, outer, repeats, shape[d] * inner);
+      rill_sum_f64((const double *)from->data, (double *)to->data, outer, repeats,
+                   shape[d] * inner);
     from = to;
   }
   int64_t strides[RILL_MAX_DIMS];
@@ -196,7 +200,8 @@ const rill_op rill_op_repeat = {
     .backward = repeat_backward,
 };
 
-rill_tensor *rill_repeat(rill_context *ctx, const rill_tensor *input, const int64_t *repeats, int count) {
+rill_tensor *rill_repeat(rill_context *ctx, const rill_tensor *input, const int64_t *repeats,
+                         int count) {
   return op_run1(ctx, &rill_op_repeat, (rill_value[]){op_t(input), op_is(repeats, count)}, 2);
 }
 
@@ -206,7 +211,8 @@ static rill_status triangle_infer(op_call *c) {
   const rill_tensor *t = op_in(c, 0);
   char shape[SHAPE_TEXT];
   if (t->ndim < 2)
-    return op_fail(c, RILL_ERROR_SHAPE, "needs matrices, not %s", shape_text(t->shape, t->ndim, shape));
+    return op_fail(c, RILL_ERROR_SHAPE, "needs matrices, not %s",
+                   shape_text(t->shape, t->ndim, shape));
   return like_input(c);
 }
 
@@ -230,14 +236,15 @@ static void triangle_rows(void *arg, int64_t begin, int64_t end, int slot) {
     char *to = t->to + (size_t)r * row;
     int64_t limit;
     if (!checked_add(r % t->rows, t->diagonal, &limit)) limit = t->cols;
-    size_t cut = (size_t)clamp_cols(t->upper || limit >= t->cols ? limit : limit + 1, t->cols) * t->size;
+    size_t cut =
+        (size_t)clamp_cols(t->upper || limit >= t->cols ? limit : limit + 1, t->cols) * t->size;
     memcpy(t->upper ? to + cut : to, t->upper ? from + cut : from, t->upper ? row - cut : cut);
     memset(t->upper ? to : to + cut, 0, t->upper ? cut : row - cut);
   }
 }
 
-static rill_status cut_triangle(rill_context *ctx, const rill_tensor *x, int64_t diagonal, bool upper,
-                                rill_tensor *y) {
+static rill_status cut_triangle(rill_context *ctx, const rill_tensor *x, int64_t diagonal,
+                                bool upper, rill_tensor *y) {
   if (!y->numel) return RILL_OK;
   int64_t rows = y->shape[y->ndim - 2], cols = y->shape[y->ndim - 1];
   triangle t = {x->data, y->data, rows, cols, diagonal, move_size(y), upper};
@@ -247,7 +254,8 @@ static rill_status cut_triangle(rill_context *ctx, const rill_tensor *x, int64_t
 
 static rill_status triangle_forward(op_call *c) {
   const rill_tensor *x = tensor_contiguous(c->ctx, c->op->name, op_in(c, 0));
-  return x ? cut_triangle(c->ctx, x, c->args[1].as.i, c->op->data != NULL, c->out[0]) : rill_error(c->ctx);
+  return x ? cut_triangle(c->ctx, x, c->args[1].as.i, c->op->data != NULL, c->out[0])
+           : rill_error(c->ctx);
 }
 
 static rill_status triangle_backward(op_grad *g) {

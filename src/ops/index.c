@@ -18,8 +18,8 @@ static const rill_tensor *read_index(op_call *c, int i, int64_t limit) {
   const int64_t *at = (const int64_t *)index->data;
   for (int64_t j = 0; j < index->numel; j++) {
     if ((uint64_t)at[j] < (uint64_t)limit) continue;
-    op_fail(c, RILL_ERROR_INDEX, "index %lld at position %lld is not in [0, %lld)", (long long)at[j],
-            (long long)j, (long long)limit);
+    op_fail(c, RILL_ERROR_INDEX, "index %lld at position %lld is not in [0, %lld)",
+            (long long)at[j], (long long)j, (long long)limit);
     return NULL;
   }
   return index;
@@ -58,8 +58,8 @@ static void copy_rows(void *arg, int64_t begin, int64_t end, int slot) {
 static void gather_rows(rill_context *ctx, const rill_tensor *table, int64_t outer, int64_t rows,
                         int64_t inner, const rill_tensor *index, rill_tensor *y) {
   if (!y->numel) return;
-  rows_job j = {table->data, y->data, (const int64_t *)index->data, index->numel, rows,
-                (size_t)inner * move_size(table)};
+  rows_job j = {table->data,  y->data, (const int64_t *)index->data,
+                index->numel, rows,    (size_t)inner * move_size(table)};
   pool_for(ctx, outer * index->numel, op_grain((int64_t)j.width / 8 + 1), copy_rows, &j);
 }
 
@@ -99,8 +99,8 @@ static rill_status index_select_forward(op_call *c) {
   int dim = (int)c->args[1].as.i;
   const rill_tensor *index = t ? read_index(c, 2, t->shape[dim]) : NULL;
   if (!index || !keep_index(c, index)) return rill_error(c->ctx);
-  gather_rows(c->ctx, t, move_outer(t->shape, dim), t->shape[dim], move_inner(t->shape, t->ndim, dim),
-              index, c->out[0]);
+  gather_rows(c->ctx, t, move_outer(t->shape, dim), t->shape[dim],
+              move_inner(t->shape, t->ndim, dim), index, c->out[0]);
   return RILL_OK;
 }
 
@@ -121,7 +121,8 @@ static rill_status embedding_infer(op_call *c) {
     return op_fail(c, RILL_ERROR_SHAPE, "the weight must have two dims, not the shape %s",
                    shape_text(weight->shape, weight->ndim, text));
   if (index->ndim == RILL_MAX_DIMS)
-    return op_fail(c, RILL_ERROR_SHAPE, "the index has %d dims, too many for one more", index->ndim);
+    return op_fail(c, RILL_ERROR_SHAPE, "the index has %d dims, too many for one more",
+                   index->ndim);
   int64_t padding = c->args[2].kind == RILL_VALUE_NONE ? RILL_NO_PADDING : c->args[2].as.i;
   int64_t rows = weight->shape[0];
   if (padding != RILL_NO_PADDING && (padding < -rows || padding >= rows))
@@ -149,7 +150,8 @@ static rill_status embedding_backward(op_grad *g) {
   rill_tensor *t = move_grad_zeros(g, 1);
   g->result[1] = t;
   if (!t) return rill_error(g->ctx);
-  scatter_rows((rill_dtype)e->dtype, g->grad[0], 1, rows, width, saved_index(g), g->extra[0]->numel, t);
+  scatter_rows((rill_dtype)e->dtype, g->grad[0], 1, rows, width, saved_index(g), g->extra[0]->numel,
+               t);
   size_t row = (size_t)width * move_size(t);
   if (padding >= 0 && row) memset(t->data + (size_t)padding * row, 0, row);
   return RILL_OK;
@@ -181,12 +183,14 @@ const rill_op rill_op_embedding = {
 
 rill_tensor *rill_index_select(rill_context *ctx, const rill_tensor *input, int dim,
                                const rill_tensor *index) {
-  return op_run1(ctx, &rill_op_index_select, (rill_value[]){op_t(input), op_i(dim), op_t(index)}, 3);
+  return op_run1(ctx, &rill_op_index_select, (rill_value[]){op_t(input), op_i(dim), op_t(index)},
+                 3);
 }
 
 rill_tensor *rill_embedding(rill_context *ctx, const rill_tensor *index, const rill_tensor *weight,
                             int64_t padding_idx) {
-  return op_run1(ctx, &rill_op_embedding, (rill_value[]){op_t(index), op_t(weight), op_i(padding_idx)}, 3);
+  return op_run1(ctx, &rill_op_embedding,
+                 (rill_value[]){op_t(index), op_t(weight), op_i(padding_idx)}, 3);
 }
 
 /* ---- elements: gather, scatter_add ------------------------------------------------------------- */
@@ -222,7 +226,8 @@ typedef struct extent {
 static extent extent_of(const int64_t *index_shape, int ndim, int dim, int64_t n) {
   extent e = {1, n, 1, 1};
   if (ndim)
-    e = (extent){move_outer(index_shape, dim), n, index_shape[dim], move_inner(index_shape, ndim, dim)};
+    e = (extent){move_outer(index_shape, dim), n, index_shape[dim],
+                 move_inner(index_shape, ndim, dim)};
   return e;
 }
 
@@ -255,18 +260,20 @@ static void gather(const rill_tensor *x, const int64_t *index, rill_tensor *y, e
 static void scatter_add(const rill_tensor *src, const int64_t *index, rill_tensor *y, extent e) {
   if (!src->numel || !y->numel) return;
   if (y->dtype == RILL_F32)
-    rill_scatter_add_f32((const float *)src->data, index, (float *)y->data, e.outer, e.n, e.m, e.inner);
+    rill_scatter_add_f32((const float *)src->data, index, (float *)y->data, e.outer, e.n, e.m,
+                         e.inner);
   else
-    rill_scatter_add_f64((const double *)src->data, index, (double *)y->data, e.outer, e.n, e.m, e.inner);
+    rill_scatter_add_f64((const double *)src->data, index, (double *)y->data, e.outer, e.n, e.m,
+                         e.inner);
 }
 
 /* Adds src, at the index, into y, a contiguous tensor that may be larger than what is reached. */
-static bool scatter_into(rill_context *ctx, const char *op, const rill_tensor *src, const int64_t *index,
-                         const int64_t *index_shape, int dim, rill_tensor *y) {
+static bool scatter_into(rill_context *ctx, const char *op, const rill_tensor *src,
+                         const int64_t *index, const int64_t *index_shape, int dim,
+                         rill_tensor *y) {
   rill_tensor *part = (rill_tensor *)reached(ctx, op, y, dim, index_shape);
   if (!part) return false;
-  scatter_add(src, index, part,
-              extent_of(index_shape, y->ndim, dim, y->ndim ? y->shape[dim] : 1));
+  scatter_add(src, index, part, extent_of(index_shape, y->ndim, dim, y->ndim ? y->shape[dim] : 1));
   if (part != y) move_copy(ctx, part, y->data, y->strides);
   return true;
 }
@@ -330,11 +337,13 @@ static rill_status scatter_add_forward(op_call *c) {
 static rill_status scatter_add_backward(op_grad *g) {
   const rill_tensor *grad = g->grad[0], *index = g->extra[0];
   int dim = (int)g->args[1].as.i;
-  if (g->need[0] && move_gradient(g, tensor_alias(g->ctx, grad)) != RILL_OK) return rill_error(g->ctx);
+  if (g->need[0] && move_gradient(g, tensor_alias(g->ctx, grad)) != RILL_OK)
+    return rill_error(g->ctx);
   if (!g->need[2]) return RILL_OK;
   rill_tensor *t = move_grad_zeros(g, 2);
   const rill_tensor *from = t ? reached(g->ctx, g->op->name, grad, dim, index->shape) : NULL;
-  rill_tensor *part = from ? op_new(g->ctx, g->op, (rill_dtype)grad->dtype, index->shape, index->ndim) : NULL;
+  rill_tensor *part =
+      from ? op_new(g->ctx, g->op, (rill_dtype)grad->dtype, index->shape, index->ndim) : NULL;
   if (!part) return rill_error(g->ctx);
   gather(from, saved_index(g), part,
          extent_of(index->shape, index->ndim, dim, grad->ndim ? grad->shape[dim] : 1));
@@ -365,7 +374,8 @@ const rill_op rill_op_scatter_add = {
     .backward = scatter_add_backward,
 };
 
-rill_tensor *rill_gather(rill_context *ctx, const rill_tensor *input, int dim, const rill_tensor *index) {
+rill_tensor *rill_gather(rill_context *ctx, const rill_tensor *input, int dim,
+                         const rill_tensor *index) {
   return op_run1(ctx, &rill_op_gather, (rill_value[]){op_t(input), op_i(dim), op_t(index)}, 3);
 }
 
@@ -390,7 +400,8 @@ static rill_status one_hot_infer(op_call *c) {
   const rill_tensor *index = op_in(c, 0);
   int64_t classes = c->args[1].as.i;
   if (index->ndim == RILL_MAX_DIMS)
-    return op_fail(c, RILL_ERROR_SHAPE, "the index has %d dims, too many for one more", index->ndim);
+    return op_fail(c, RILL_ERROR_SHAPE, "the index has %d dims, too many for one more",
+                   index->ndim);
   if (classes < -1 || (!classes && index->numel))
     return op_fail(c, RILL_ERROR_ARGUMENT, "classes is %lld", (long long)classes);
   if (classes == -1) {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-extern const rill_op rill_op_split;
+const rill_op rill_op_split; /* its pieces are what chunk gives, too */
 
 /* ---- cat, stack -------------------------------------------------------------------------------- */
 
@@ -231,7 +231,8 @@ static rill_status split(rill_context *ctx, const rill_op *op, const rill_tensor
 }
 
 /* The dim to split along; -1 with the error set where the arguments are wrong. */
-static int split_dim(rill_context *ctx, const rill_op *op, const rill_value *args, const char *what) {
+static int split_dim(rill_context *ctx, const rill_op *op, const rill_value *args,
+                     const char *what) {
   const rill_tensor *t = args[0].as.tensor;
   if (!context_ready(ctx)) return -1;
   if (!t)
@@ -283,12 +284,12 @@ const rill_op rill_op_chunk = {
 
 rill_status rill_split(rill_context *ctx, const rill_tensor *input, int64_t size, int dim,
                        rill_tensor **outputs, int capacity, int *count) {
-  return split_call(ctx, &rill_op_split, (rill_value[]){op_t(input), op_i(size), op_i(dim)}, outputs,
-                    capacity, count);
+  return split_call(ctx, &rill_op_split, (rill_value[]){op_t(input), op_i(size), op_i(dim)},
+                    outputs, capacity, count);
 }
 
 rill_status rill_chunk(rill_context *ctx, const rill_tensor *input, int chunks, int dim,
                        rill_tensor **outputs, int capacity, int *count) {
-  return chunk_call(ctx, &rill_op_chunk, (rill_value[]){op_t(input), op_i(chunks), op_i(dim)}, outputs,
-                    capacity, count);
+  return chunk_call(ctx, &rill_op_chunk, (rill_value[]){op_t(input), op_i(chunks), op_i(dim)},
+                    outputs, capacity, count);
 }

@@ -9,8 +9,8 @@ bool move_ints(op_call *c, int i) {
   if (v->count >= 0 && v->count <= RILL_MAX_DIMS)
     op_fail(c, RILL_ERROR_ARGUMENT, "argument %d is a list of %d integers at NULL", i, v->count);
   else
-    op_fail(c, RILL_ERROR_SHAPE, "argument %d has %d entries, at most %d dims are possible", i, v->count,
-            RILL_MAX_DIMS);
+    op_fail(c, RILL_ERROR_SHAPE, "argument %d has %d entries, at most %d dims are possible", i,
+            v->count, RILL_MAX_DIMS);
   return false;
 }
 

@@ -24,7 +24,9 @@ void move_copy(rill_context *ctx, const rill_tensor *from, void *to, const int64
 int64_t move_outer(const int64_t *shape, int dim);
 int64_t move_inner(const int64_t *shape, int ndim, int dim);
 
-static inline size_t move_size(const rill_tensor *t) { return rill_dtype_size((rill_dtype)t->dtype); }
+static inline size_t move_size(const rill_tensor *t) {
+  return rill_dtype_size((rill_dtype)t->dtype);
+}
 
 /* Output 0 of a view is t. */
 static inline rill_status move_view(op_call *c, rill_tensor *t) {

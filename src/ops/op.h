@@ -147,6 +147,7 @@ static inline int64_t op_grain(int64_t per_item) {
 
 /* ---- the table (table.c): every op, one row each, in src/ops/table.h ---- */
 extern const rill_op *const op_table[];
+extern const char *const op_functions[]; /* the functional faces' names, in the same order */
 extern const int op_table_count;
 
 #endif

@@ -11,4 +11,10 @@ const rill_op *const op_table[] = {
 #undef OP
 };
 
+const char *const op_functions[] = {
+#define OP(name) "rill_" #name,
+#include "ops/table.h"
+#undef OP
+};
+
 const int op_table_count = sizeof op_table / sizeof *op_table;

@@ -9,7 +9,8 @@ static rill_status shape_backward(op_grad *g) {
   const edge *e = &g->input[0];
   int64_t strides[RILL_MAX_DIMS];
   shape_strides(e->shape, e->ndim, strides);
-  return move_gradient(g, tensor_view(g->ctx, g->grad[0], e->shape, strides, e->ndim, g->grad[0]->data));
+  return move_gradient(
+      g, tensor_view(g->ctx, g->grad[0], e->shape, strides, e->ndim, g->grad[0]->data));
 }
 
 /* Zeros with the gradient in a strided place of them. */
@@ -63,7 +64,8 @@ static bool resolve_shape(op_call *c, int64_t *shape, int *ndim) {
 
 /* Strides that give t another shape without a copy; false where there are none. Dims that lie behind
  * one another are merged into runs, and each new dim must lie within a run. */
-static bool reshaped_strides(const rill_tensor *t, const int64_t *shape, int ndim, int64_t *strides) {
+static bool reshaped_strides(const rill_tensor *t, const int64_t *shape, int ndim,
+                             int64_t *strides) {
   shape_strides(shape, ndim, strides);
   if (t->contiguous || !t->numel) return true;
   int64_t size[RILL_MAX_DIMS], stride[RILL_MAX_DIMS];
@@ -164,16 +166,19 @@ const rill_op rill_op_flatten = {
     .backward = shape_backward,
 };
 
-rill_tensor *rill_reshape(rill_context *ctx, const rill_tensor *input, const int64_t *shape, int ndim) {
+rill_tensor *rill_reshape(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
+                          int ndim) {
   return op_run1(ctx, &rill_op_reshape, (rill_value[]){op_t(input), op_is(shape, ndim)}, 2);
 }
 
-rill_tensor *rill_view(rill_context *ctx, const rill_tensor *input, const int64_t *shape, int ndim) {
+rill_tensor *rill_view(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
+                       int ndim) {
   return op_run1(ctx, &rill_op_view, (rill_value[]){op_t(input), op_is(shape, ndim)}, 2);
 }
 
 rill_tensor *rill_flatten(rill_context *ctx, const rill_tensor *input, int start_dim, int end_dim) {
-  return op_run1(ctx, &rill_op_flatten, (rill_value[]){op_t(input), op_i(start_dim), op_i(end_dim)}, 3);
+  return op_run1(ctx, &rill_op_flatten, (rill_value[]){op_t(input), op_i(start_dim), op_i(end_dim)},
+                 3);
 }
 
 /* ---- squeeze, unsqueeze ------------------------------------------------------------------------ */
@@ -195,7 +200,8 @@ static rill_status squeeze_forward(op_call *c) {
 static rill_status unsqueeze_forward(op_call *c) {
   const rill_tensor *t = op_in(c, 0);
   if (t->ndim == RILL_MAX_DIMS)
-    return op_fail(c, RILL_ERROR_SHAPE, "the input has %d dims already, the most there are", t->ndim);
+    return op_fail(c, RILL_ERROR_SHAPE, "the input has %d dims already, the most there are",
+                   t->ndim);
   int dim = shape_dim(c->ctx, c->op->name, c->args[1].as.i, t->ndim + 1);
   if (dim < 0) return rill_error(c->ctx);
   int64_t shape[RILL_MAX_DIMS], strides[RILL_MAX_DIMS];
@@ -252,7 +258,8 @@ static rill_status permute_forward(op_call *c) {
   int dims[RILL_MAX_DIMS];
   if (!move_distinct_dims(c, 1, t->ndim, dims)) return rill_error(c->ctx);
   if (c->args[1].count != t->ndim)
-    return op_fail(c, RILL_ERROR_ARGUMENT, "%d dims given for a tensor of %d", c->args[1].count, t->ndim);
+    return op_fail(c, RILL_ERROR_ARGUMENT, "%d dims given for a tensor of %d", c->args[1].count,
+                   t->ndim);
   return move_view(c, permuted(c->ctx, t, dims));
 }
 
@@ -306,7 +313,8 @@ const rill_op rill_op_transpose = {
 
 rill_tensor *rill_permute(rill_context *ctx, const rill_tensor *input, const int *dims, int ndims) {
   int64_t room[RILL_MAX_DIMS];
-  return op_run1(ctx, &rill_op_permute, (rill_value[]){op_t(input), move_dims(dims, ndims, room)}, 2);
+  return op_run1(ctx, &rill_op_permute, (rill_value[]){op_t(input), move_dims(dims, ndims, room)},
+                 2);
 }
 
 rill_tensor *rill_transpose(rill_context *ctx, const rill_tensor *input, int dim0, int dim1) {
@@ -350,11 +358,14 @@ static rill_status slice_forward(op_call *c) {
   int dim = cut_dim(c);
   if (dim < 0) return rill_error(c->ctx);
   int64_t n = op_in(c, 0)->shape[dim], step = c->args[4].as.i;
-  if (step < 1) return op_fail(c, RILL_ERROR_ARGUMENT, "step is %lld, not at least 1", (long long)step);
-  int64_t start = clip(c->args[2].as.i, n), end = clip(c->args[3].as.i, n);
+  if (step < 1)
+    return op_fail(c, RILL_ERROR_ARGUMENT, "step is %lld, not at least 1", (long long)step);
+  bool to_end = c->args[3].kind == RILL_VALUE_NONE;
+  int64_t start = clip(c->args[2].as.i, n), end = to_end ? n : clip(c->args[3].as.i, n);
   int64_t length = end > start ? (end - start - 1) / step + 1 : 0;
   c->args[1].as.i = dim;
   c->args[2].as.i = start;
+  c->args[3] = op_i(end);
   return cut(c, dim, start, length, step);
 }
 
@@ -413,8 +424,8 @@ static rill_status select_backward(op_grad *g) {
 const rill_op rill_op_slice = {
     .name = "slice",
     .exports = "slice",
-    .signature = "input: Tensor, dim: int = 0, start: int = 0, end: int = 9223372036854775807, "
-                 "step: int = 1 -> Tensor",
+    .signature =
+        "input: Tensor, dim: int = 0, start: int = 0, end: int? = None, step: int = 1 -> Tensor",
     .doc = "Elements start, start + step, ... below end of a dim, by Python's rules.",
     .flags = OP_VIEW,
     .forward = slice_forward,
@@ -441,16 +452,16 @@ const rill_op rill_op_select = {
     .backward = select_backward,
 };
 
-rill_tensor *rill_slice(rill_context *ctx, const rill_tensor *input, int dim, int64_t start, int64_t end,
-                        int64_t step) {
+rill_tensor *rill_slice(rill_context *ctx, const rill_tensor *input, int dim, int64_t start,
+                        int64_t end, int64_t step) {
   return op_run1(ctx, &rill_op_slice,
                  (rill_value[]){op_t(input), op_i(dim), op_i(start), op_i(end), op_i(step)}, 5);
 }
 
 rill_tensor *rill_narrow(rill_context *ctx, const rill_tensor *input, int dim, int64_t start,
                          int64_t length) {
-  return op_run1(ctx, &rill_op_narrow, (rill_value[]){op_t(input), op_i(dim), op_i(start), op_i(length)},
-                 4);
+  return op_run1(ctx, &rill_op_narrow,
+                 (rill_value[]){op_t(input), op_i(dim), op_i(start), op_i(length)}, 4);
 }
 
 rill_tensor *rill_select(rill_context *ctx, const rill_tensor *input, int dim, int64_t index) {
@@ -475,8 +486,8 @@ static rill_status expand_forward(op_call *c) {
   int64_t numel;
   char from[SHAPE_TEXT], to[SHAPE_TEXT];
   if (!fits)
-    return op_fail(c, RILL_ERROR_SHAPE, "%s does not stretch to %s", shape_text(t->shape, t->ndim, from),
-                   shape_text(want, ndim, to));
+    return op_fail(c, RILL_ERROR_SHAPE, "%s does not stretch to %s",
+                   shape_text(t->shape, t->ndim, from), shape_text(want, ndim, to));
   if (!shape_numel(shape, ndim, &numel))
     return op_fail(c, RILL_ERROR_OVERFLOW, "%s has too many elements", shape_text(want, ndim, to));
   return move_view(c, tensor_view(c->ctx, t, shape, strides, ndim, t->data));
@@ -498,7 +509,8 @@ const rill_op rill_op_expand = {
     .backward = expand_backward,
 };
 
-rill_tensor *rill_expand(rill_context *ctx, const rill_tensor *input, const int64_t *shape, int ndim) {
+rill_tensor *rill_expand(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
+                         int ndim) {
   return op_run1(ctx, &rill_op_expand, (rill_value[]){op_t(input), op_is(shape, ndim)}, 2);
 }
 
@@ -510,10 +522,12 @@ static rill_status unfold_forward(op_call *c) {
   if (dim < 0) return rill_error(c->ctx);
   int64_t n = t->shape[dim], size = c->args[2].as.i, step = c->args[3].as.i;
   if (step < 1 || size < 0 || size > n)
-    return op_fail(c, RILL_ERROR_ARGUMENT, "no windows of size %lld every %lld in dim %d of size %lld",
-                   (long long)size, (long long)step, dim, (long long)n);
+    return op_fail(c, RILL_ERROR_ARGUMENT,
+                   "no windows of size %lld every %lld in dim %d of size %lld", (long long)size,
+                   (long long)step, dim, (long long)n);
   if (t->ndim == RILL_MAX_DIMS)
-    return op_fail(c, RILL_ERROR_SHAPE, "the input has %d dims already, the most there are", t->ndim);
+    return op_fail(c, RILL_ERROR_SHAPE, "the input has %d dims already, the most there are",
+                   t->ndim);
   c->args[1].as.i = dim;
   int64_t shape[RILL_MAX_DIMS], strides[RILL_MAX_DIMS];
   memcpy(shape, t->shape, sizeof shape);
@@ -549,11 +563,11 @@ static rill_status unfold_backward(op_grad *g) {
   int64_t windows = grad->shape[dim], from = windows * inner * size, to = e->shape[dim] * inner;
   for (int64_t o = 0; o < outer && from && to; o++) {
     if (e->dtype == RILL_F32)
-      add_windows_float((float *)grad->data + o * from, (float *)t->data + o * to, windows, inner, size,
-                        step);
+      add_windows_float((float *)grad->data + o * from, (float *)t->data + o * to, windows, inner,
+                        size, step);
     else
-      add_windows_double((double *)grad->data + o * from, (double *)t->data + o * to, windows, inner,
-                         size, step);
+      add_windows_double((double *)grad->data + o * from, (double *)t->data + o * to, windows,
+                         inner, size, step);
   }
   return move_gradient(g, t);
 }
@@ -570,5 +584,6 @@ const rill_op rill_op_unfold = {
 
 rill_tensor *rill_unfold(rill_context *ctx, const rill_tensor *input, int dim, int64_t size,
                          int64_t step) {
-  return op_run1(ctx, &rill_op_unfold, (rill_value[]){op_t(input), op_i(dim), op_i(size), op_i(step)}, 4);
+  return op_run1(ctx, &rill_op_unfold,
+                 (rill_value[]){op_t(input), op_i(dim), op_i(size), op_i(step)}, 4);
 }

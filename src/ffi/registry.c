@@ -1,0 +1,84 @@
+/* The registry of ops: enumerate, find by name, describe. */
+#include "ops/op.h"
+
+#include <string.h>
+
+int rill_op_count(void) { return op_table_count; }
+
+static const char *canonical(const rill_op *op) { return op->exports ? op->exports : op->name; }
+
+const char *rill_op_name(int index) {
+  return index >= 0 && index < op_table_count ? canonical(op_table[index]) : NULL;
+}
+
+/* Is `name` one of the words of a space-separated list? */
+static bool listed(const char *list, const char *name) {
+  size_t size = strlen(name);
+  while (list && *list) {
+    size_t word = strcspn(list, " ");
+    if (word == size && !memcmp(list, name, size)) return true;
+    list += word;
+    list += strspn(list, " ");
+  }
+  return false;
+}
+
+/* Says once per context that an op was called by a name that will go. Where there is no memory to
+ * remember that it was said, it is not said. */
+static void report_deprecated(rill_context *ctx, int index, const char *name) {
+  if (!ctx || !ctx->log) return;
+  size_t words = ((size_t)op_table_count + 63) / 64;
+  if (!ctx->reported) {
+    ctx->reported = heap_alloc(ctx->heap, words * sizeof *ctx->reported);
+    if (!ctx->reported) return;
+    memset(ctx->reported, 0, words * sizeof *ctx->reported);
+  }
+  uint64_t bit = (uint64_t)1 << index % 64;
+  if (ctx->reported[index / 64] & bit) return;
+  ctx->reported[index / 64] |= bit;
+  log_message(ctx, RILL_LOG_WARNING, "the op name \"%s\" is deprecated: use \"%s\"", name,
+              canonical(op_table[index]));
+}
+
+int rill_op_find(rill_context *ctx, const char *name) {
+  if (!name || !*name || strchr(name, ' ')) return -1;
+  for (int i = 0; i < op_table_count; i++) {
+    const rill_op *op = op_table[i];
+    if (!strcmp(op->name, name) || !strcmp(canonical(op), name) || listed(op->aliases, name))
+      return i;
+  }
+  for (int i = 0; i < op_table_count; i++) {
+    if (!listed(op_table[i]->deprecated, name)) continue;
+    report_deprecated(ctx, i, name);
+    return i;
+  }
+  return -1;
+}
+
+void rill_op_info_init(rill_op_info *info) {
+  if (info) *info = (rill_op_info)RILL_OP_INFO_INIT;
+}
+
+static const char *or_empty(const char *s) { return s ? s : ""; }
+
+rill_status rill_op_describe(int index, rill_op_info *info) {
+  if (!info || info->struct_size < sizeof(size_t)) return RILL_ERROR_ARGUMENT;
+  if (index < 0 || index >= op_table_count) return RILL_ERROR_NOT_FOUND;
+  const rill_op *op = op_table[index];
+  rill_op_info all = {
+      .struct_size = info->struct_size,
+      .name = canonical(op),
+      .aliases = or_empty(op->aliases),
+      .deprecated = or_empty(op->deprecated),
+      .signature = op->signature,
+      .doc = or_empty(op->doc),
+      .functional = op_functions[index],
+      .module = or_empty(op->module),
+      .pure = or_empty(op->pure),
+      .since = op->since ? op->since : "0.1.0",
+      .differentiable = !(op->flags & (OP_NO_GRADIENT | OP_INPLACE)) &&
+                        (op->backward || (op->flags & OP_COMPOSITE)),
+  };
+  memcpy(info, &all, info->struct_size < sizeof all ? info->struct_size : sizeof all);
+  return RILL_OK;
+}
