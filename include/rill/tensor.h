@@ -43,7 +43,8 @@ RILL_API void rill_tensor_release(rill_tensor *tensor);
 RILL_API rill_tensor *rill_empty(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
 RILL_API rill_tensor *rill_zeros(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
 RILL_API rill_tensor *rill_ones(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
-/* Every element `value`, converted to dtype as a C cast (bool: value != 0). torch.full */
+/* Every element `value`, converted to dtype as a C cast (bool: value != 0). Here and in all conversions
+ * a real beyond an integer dtype's range becomes the nearest integer it has, NaN 0. torch.full */
 RILL_API rill_tensor *rill_full(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim,
                                 double value);
 /* A tensor without dims that holds `value`. */
@@ -60,7 +61,8 @@ RILL_API rill_tensor *rill_eye(rill_context *ctx, rill_dtype dtype, int64_t rows
 RILL_API rill_tensor *rill_rand(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
 /* Standard normal, f32 or f64, from the context's stream. torch.randn */
 RILL_API rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
-/* Uniform integers in [low, high), any dtype but bool, from the context's stream. torch.randint */
+/* Uniform integers in [low, high), any dtype but bool, from the context's stream; all of them must be
+ * exact in dtype. torch.randint */
 RILL_API rill_tensor *rill_randint(rill_context *ctx, rill_dtype dtype, int64_t low, int64_t high,
                                    const int64_t *shape, int ndim);
 /* Copies rill_numel(shape) contiguous elements from `data`. */
@@ -115,7 +117,8 @@ RILL_API int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor,
 /* ---- DLPack ----------------------------------------------------------------------------------- */
 
 /* Exchange with NumPy, PyTorch, JAX... by dlpack.h version 0.8: `managed` points to that header's
- * DLManagedTensor. Export: the consumer calls managed->deleter; NULL on error. */
+ * DLManagedTensor. Export: the consumer calls managed->deleter; NULL on error, among them a tensor
+ * that requires a gradient (detach it first, as in PyTorch). */
 RILL_API void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor);
 /* New tensor over the producer's memory; takes `managed` over on success and only then. CPU only. */
 RILL_API rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed);

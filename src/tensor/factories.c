@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/number.h"
+#include "rill/pure.h"
 
 enum { STRETCH = 65536 }; /* elements */
 
@@ -128,6 +129,98 @@ rill_tensor *rill_linspace(rill_context *ctx, rill_dtype dtype, double start, do
   s.step = count > 1 ? (end - start) / (double)(count - 1) : 0;
   s.from_start = count / 2 + count % 2;
   return spaced(ctx, "linspace", s);
+}
+
+/* ---- random values: the same for any number of threads, as each depends on its own index ---- */
+
+typedef struct drawing {
+  char *to;
+  rill_dtype dtype;
+  bool normal;
+  uint64_t seed, offset;
+  int64_t low, high;
+} drawing;
+
+static void draw_reals(void *arg, int64_t begin, int64_t end, int slot) {
+  (void)slot;
+  const drawing *d = arg;
+  int64_t n = end - begin;
+  if (d->dtype == RILL_F32)
+    (d->normal ? rill_randn_f32 : rill_rand_f32)(d->seed, d->offset, begin, (float *)d->to + begin, n);
+  else
+    (d->normal ? rill_randn_f64 : rill_rand_f64)(d->seed, d->offset, begin, (double *)d->to + begin, n);
+}
+
+static void draw_integers(void *arg, int64_t begin, int64_t end, int slot) {
+  (void)slot;
+  const drawing *d = arg;
+  size_t size = rill_dtype_size(d->dtype);
+  int64_t values[256];
+  for (int64_t i = begin; i < end; i += 256) {
+    int64_t n = end - i < 256 ? end - i : 256;
+    rill_randint_i64(d->seed, d->offset, i, d->low, d->high, values, n);
+    convert(RILL_I64, values, d->dtype, d->to + (size_t)i * size, n);
+  }
+}
+
+/* Fills t, which takes one block of the stream for `per_block` elements. */
+static rill_tensor *drawn(rill_context *ctx, rill_tensor *t, drawing d, pool_fn fn, int64_t per_block) {
+  if (!t) return NULL;
+  d.to = t->data;
+  d.dtype = (rill_dtype)t->dtype;
+  d.seed = ctx->random.seed;
+  d.offset = random_reserve(ctx, (uint64_t)((t->numel + per_block - 1) / per_block));
+  pool_for(ctx, t->numel, STRETCH, fn, &d);
+  return t;
+}
+
+static rill_tensor *real_drawn(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
+                               int ndim, bool normal) {
+  if (!context_ready(ctx)) return NULL;
+  if (!dtype_computes(dtype)) {
+    error_set(ctx, RILL_ERROR_DTYPE, op, "%s is neither f32 nor f64", rill_dtype_name(dtype));
+    return NULL;
+  }
+  rill_tensor *t = tensor_new(ctx, op, dtype, shape, ndim);
+  return drawn(ctx, t, (drawing){.normal = normal}, draw_reals, dtype == RILL_F32 ? 4 : 2);
+}
+
+rill_tensor *rill_rand(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim) {
+  return real_drawn(ctx, "rand", dtype, shape, ndim, false);
+}
+
+rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim) {
+  return real_drawn(ctx, "randn", dtype, shape, ndim, true);
+}
+
+/* The integers around zero that a dtype holds exactly, each one. */
+static const struct {
+  int64_t low, high;
+} exact[] = {
+    [RILL_F32] = {-(1 << 24), 1 << 24},
+    [RILL_F64] = {-((int64_t)1 << 53), (int64_t)1 << 53},
+    [RILL_F16] = {-2048, 2048},
+    [RILL_BF16] = {-256, 256},
+    [RILL_I32] = {INT32_MIN, INT32_MAX},
+    [RILL_I64] = {INT64_MIN, INT64_MAX},
+    [RILL_U8] = {0, UINT8_MAX},
+};
+
+rill_tensor *rill_randint(rill_context *ctx, rill_dtype dtype, int64_t low, int64_t high,
+                          const int64_t *shape, int ndim) {
+  rill_tensor *t = NULL;
+  if (!context_ready(ctx)) return NULL;
+  if (dtype == RILL_BOOL)
+    error_set(ctx, RILL_ERROR_DTYPE, "randint", "bool has no integers: draw u8 and compare");
+  else if (low >= high)
+    error_set(ctx, RILL_ERROR_ARGUMENT, "randint", "no integer is in [%lld, %lld)", (long long)low,
+              (long long)high);
+  else if (dtype_valid((int)dtype) && (low < exact[dtype].low || high - 1 > exact[dtype].high))
+    error_set(ctx, RILL_ERROR_ARGUMENT, "randint", "%s does not hold all integers of [%lld, %lld)",
+              rill_dtype_name(dtype), (long long)low, (long long)high);
+  else
+    t = tensor_new(ctx, "randint", dtype, shape, ndim);
+  return drawn(ctx, t, (drawing){.low = low, .high = high}, draw_integers, 2);
 }
 
 /* ---- the caller's memory ---- */
