@@ -24,8 +24,8 @@ WERROR    ?=
 V         ?=
 SANITIZE  ?=
 
-# `make deps demo` may start on a machine that has make and nothing else, so what make finds out about
-# compiler and libraries must wait until deps has run: a second make does the rest.
+# `make deps demo` may start on a machine that has make and nothing else, so what make finds out
+# about compiler and libraries must wait until deps has run: a second make does the rest.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 REST := $(filter-out deps,$(MAKECMDGOALS))
 .PHONY: deps $(REST)
@@ -60,6 +60,8 @@ CHECK_LIBS   = $(eval CHECK_LIBS := $$(shell pkg-config --libs check))$(CHECK_LI
 WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
              -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 PUBLIC    := -std=c11 $(OPT) $(WARN) -Iinclude -pthread $(SANITIZE)
+# A program in one file that sees the public headers and the static library only.
+CLIENT     = $(CC) $(PUBLIC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $< $(A) $(LDFLAGS) $(LIBS) -o $@
 COMPILE   := $(CC) $(PUBLIC) -Isrc -DRILL_BUILDING -D_GNU_SOURCE $(BLAS_CFLAGS) -fPIC \
              -fvisibility=hidden -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 LIBS      := $(BLAS_LIBS) -lm -pthread
@@ -130,7 +132,8 @@ $(B)/librill-internal.a: $(ALL_OBJ) $(B)/objects
 
 # One relocatable object in which only the public names are global.
 $(B)/$(NAME).o: $(ALL_OBJ) $(B)/objects
-	$(call say,LD,$@)build-aux/relocatable.sh '$(LD)' '$(OBJCOPY)' '$(NM)' '$(PREFIX_SYMBOLS)' $@ $(ALL_OBJ)
+	$(call say,LD,$@)build-aux/relocatable.sh '$(LD)' '$(OBJCOPY)' '$(NM)' '$(PREFIX_SYMBOLS)' \
+	  $@ $(ALL_OBJ)
 
 $(A): $(B)/$(NAME).o
 	@mkdir -p $(@D); rm -f $@
@@ -152,16 +155,15 @@ clean: ## remove all that was built
 
 # ---- examples ------------------------------------------------------------------------------------
 
-# Public headers and the static library only, as a user's own program.
 EXAMPLES := $(patsubst %.c,$(B)/%,$(wildcard examples/*.c))
 .PHONY: deps examples demo
 deps: ## install what is missing with apt-get: compiler, OpenBLAS, Check, the KJV text
 examples: $(EXAMPLES) ## the example programs
 $(B)/examples/%: examples/%.c $(A) $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(PUBLIC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $< $(A) $(LDFLAGS) $(LIBS) -o $@
+	$(call say,CC,$<)$(CLIENT)
 
-demo: $(B)/examples/charlm ## train, evaluate and sample a language model (TEXT=/path for your own text)
+demo: $(B)/examples/charlm ## train, evaluate, sample a language model (TEXT=/path for your own text)
 	@CHARLM=$< TEXT='$(TEXT)' examples/demo.sh
 
 # ---- tests ---------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ check-tsan: ## the quick tests under ThreadSanitizer
 check-valgrind: export CK_FORK = no
 check-valgrind: export OPENBLAS_NUM_THREADS = 1
 check-valgrind: export RUNNER = valgrind -q --error-exitcode=99 --leak-check=full \
-                                --errors-for-leak-kinds=definite --suppressions=build-aux/valgrind.supp
+  --errors-for-leak-kinds=definite
 check-valgrind: ## the quick tests under Valgrind
 	$(SUBMAKE) check-quick
 
@@ -227,7 +229,7 @@ oracle: all ## compare with PyTorch, live (skipped where it is not installed)
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
 $(B)/bench/%: bench/%.c $(A) $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(PUBLIC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $< $(A) $(LDFLAGS) $(LIBS) -o $@
+	$(call say,CC,$<)$(CLIENT)
 bench: all $(BENCH) ## measure beside the peers (CASE=pattern for some)
 	@RILL_LIBRARY=$(SO) B=$(B) $(PYTHON) bench/run.py $(if $(CASE),'$(CASE)')
 
@@ -278,7 +280,8 @@ install: all ## to PREFIX (/usr/local), below DESTDIR
 	$(Q)install -d $(DESTDIR)$(INCLUDEDIR)/rill $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)install -m 644 include/rill.h $(DESTDIR)$(INCLUDEDIR)
 	$(Q)install -m 644 $(wildcard include/rill/*.h) $(DESTDIR)$(INCLUDEDIR)/rill
-	$(if $(PREFIX_SYMBOLS),$(Q)NM='$(NM)' build-aux/prefix-headers.sh $(B)/$(NAME).o $(PREFIX_SYMBOLS) $(DESTDIR)$(INCLUDEDIR))
+	$(if $(PREFIX_SYMBOLS),$(Q)NM='$(NM)' build-aux/prefix-headers.sh $(B)/$(NAME).o \
+	  $(PREFIX_SYMBOLS) $(DESTDIR)$(INCLUDEDIR))
 	$(Q)install -m 644 $(A) $(DESTDIR)$(LIBDIR)
 	$(Q)install -m 755 $(SO).$(SOVERSION) $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(VERSION)
 	$(Q)ln -sf lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVERSION)
@@ -289,7 +292,7 @@ install: all ## to PREFIX (/usr/local), below DESTDIR
 	  >$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
 	@echo 'installed $(NAME) $(VERSION) to $(DESTDIR)$(PREFIX)'
 uninstall: ## remove what install put there
-	$(Q)rm -f $(DESTDIR)$(INCLUDEDIR)/rill.h $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%)) \
+	$(Q)rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(HEADERS:include/%=%)) \
 	  $(DESTDIR)$(INCLUDEDIR)/rill/prefix.h $(DESTDIR)$(LIBDIR)/lib$(NAME).a \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVERSION) \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
@@ -297,7 +300,7 @@ uninstall: ## remove what install put there
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile
-	@echo '  CC=clang WERROR=1 B=build/clang V=1 BLAS=reference PREFIX_SYMBOLS=foo_ work with all of them'
+	@echo '  with any of them: CC=clang WERROR=1 B=build/clang V=1 BLAS=reference PREFIX_SYMBOLS=foo_'
 
 -include $(TEST_BIN:=.d) $(EXAMPLES:=.d) $(BENCH:=.d) $(ALL_OBJ:.o=.d)
 endif

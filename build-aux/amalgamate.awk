@@ -92,7 +92,7 @@ function write_source(   i, n, parts, file) {
 
   print "/* rill " version() ", all of it in one file. Generated from the sources: change those instead."
   print " *"
-  print " *   cc -O2 -fopenmp-simd -fno-math-errno -fno-trapping-math -c rill.c"
+  print " *   cc -O3 -fopenmp-simd -fno-math-errno -fno-trapping-math -c rill.c"
   print " *"
   print " * compiles it; link with a CBLAS, -lm and -pthread. A bare `cc -c rill.c` works as well, with"
   print " * slower kernels. The file must be called rill.c, since it includes itself. GCC and clang compile"

@@ -18,6 +18,9 @@ if [ "${1:-}" = --formatter ]; then
 fi
 
 bad=0
+mapfile -t sources < <(find src include -name '*.[ch]')
+mapfile -t programs < <(find tests examples bench -name '*.[ch]')
+mapfile -t example_scripts < <(find examples -name '*.sh')
 if f=$(formatter); then
   "$f" --dry-run -Werror "$@" 2>&1 | grep -E 'error:' | cut -d: -f1 | sort | uniq -c |
     awk '{print "lint: " $2 ": " $1 " places that make format would change"; n++} END {exit n > 0}' || bad=1
@@ -47,20 +50,20 @@ awk '
     else next
     bad = 1
   }
-  END { exit bad }' $(find src include -name '*.[ch]') || bad=1
+  END { exit bad }' "${sources[@]}" || bad=1
 
 # Long files are a warning only.
-wc -l $(find src include tests examples bench -name '*.[ch]') |
+wc -l "${sources[@]}" "${programs[@]}" |
   awk '$2 != "total" && $1 > 600 {print "lint: warning: " $2 " has " $1 " lines"}'
 
 # Thread-local storage, constructors and unfinished business.
 grep -nE '_Thread_local|__thread\b|thread_local|__attribute__ *\(\((constructor|destructor)|\b(TODO|FIXME|XXX)\b' \
-  $(find src include -name '*.[ch]') | sed 's/^/lint: /' | grep . && bad=1
+  "${sources[@]}" | sed 's/^/lint: /' | grep . && bad=1
 
 if command -v shellcheck >/dev/null; then
-  shellcheck -S warning build-aux/*.sh .ci/run tests/*/*.sh $(find examples -name '*.sh') || bad=1
+  shellcheck -S warning build-aux/*.sh .ci/run tests/*/*.sh "${example_scripts[@]}" || bad=1
 else
-  for s in build-aux/*.sh tests/*/*.sh $(find examples -name '*.sh'); do
+  for s in build-aux/*.sh tests/*/*.sh "${example_scripts[@]}"; do
     case $(head -n 1 "$s") in
     *bash) bash -n "$s" || bad=1 ;;
     *) sh -n "$s" || bad=1 ;;
