@@ -95,6 +95,13 @@ static size_t utf8_sequence(const char *at, const char *end) {
   return size;
 }
 
+bool utf8_valid(const char *bytes, size_t size) {
+  const char *end = bytes + size;
+  for (size_t n; bytes < end; bytes += n)
+    if (!(n = utf8_sequence(bytes, end))) return false;
+  return true;
+}
+
 /* From after the opening quote to after the closing one. */
 static bool read_string(json *j) {
   j->token = j->at;

@@ -52,4 +52,6 @@ size_t json_unescape(const json *j, char *out);
  * that spells it with escapes is found too. */
 bool json_equals(const json *j, const char *text);
 
+bool utf8_valid(const char *bytes, size_t size);
+
 #endif

@@ -164,9 +164,9 @@ START_TEST(utf8_is_checked) {
                                     "\"\xf1\x80\x41\x80\"",
                                     "{\"\xc0\x80\":1}"};
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-    ck_assert_msg(well_formed(good[i]), "good %zu", i);
+    ck_assert_msg(well_formed(good[i]) && utf8_valid(good[i], strlen(good[i])), "good %zu", i);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-    ck_assert_msg(!well_formed(bad[i]), "bad %zu", i);
+    ck_assert_msg(!well_formed(bad[i]) && !utf8_valid(bad[i], strlen(bad[i])), "bad %zu", i);
 }
 END_TEST
 
