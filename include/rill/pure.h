@@ -554,7 +554,33 @@ RILL_API void rill_rms_norm_backward_f64(const double *grad, const double *x, co
                                          const double *rstd, double *grad_x, double *grad_weight,
                                          int64_t rows, int64_t cols);
 
-/* ---- dropout (src/pure/dropout.c) ------------------------------------------------------------- */
+/* ---- random numbers and dropout (src/pure/dropout.c) ------------------------------------------ */
+
+/* Random numbers of Philox 4x32-10: element i of a fill depends on seed, offset (the index of its
+ * first 128-bit block) and i alone. `begin` is the index of the first element to write, at y[0]: a
+ * fill made in pieces, with the same offset, equals the fill made at once. */
+
+/* Uniform in [0, 1), multiples of 2^-24 (f32) or 2^-53 (f64). n elements use n / 4 blocks (f32) or
+ * n / 2 (f64), rounded up. */
+RILL_API void rill_rand_f32(uint64_t seed, uint64_t offset, int64_t begin, float *y, int64_t n);
+RILL_API void rill_rand_f64(uint64_t seed, uint64_t offset, int64_t begin, double *y, int64_t n);
+
+/* Standard normal (Box and Muller 1958). Blocks as for rill_rand. */
+RILL_API void rill_randn_f32(uint64_t seed, uint64_t offset, int64_t begin, float *y, int64_t n);
+RILL_API void rill_randn_f64(uint64_t seed, uint64_t offset, int64_t begin, double *y, int64_t n);
+
+/* Integers in [low, high), low < high. n / 2 blocks, rounded up. */
+RILL_API void rill_randint_i64(uint64_t seed, uint64_t offset, int64_t begin, int64_t low,
+                               int64_t high, int64_t *y, int64_t n);
+
+/* torch.nn.functional.dropout in training: each element is zeroed with probability p in [0, 1], the
+ * rest is scaled by 1 / (1 - p). The backward is the same call on the gradient. n / 4 blocks,
+ * rounded up, for both types, with one and the same mask. mask: [n], 1 where kept, or NULL. y may
+ * be x. */
+RILL_API void rill_dropout_f32(const float *x, double p, uint64_t seed, uint64_t offset,
+                               int64_t begin, float *y, uint8_t *mask, int64_t n);
+RILL_API void rill_dropout_f64(const double *x, double p, uint64_t seed, uint64_t offset,
+                               int64_t begin, double *y, uint8_t *mask, int64_t n);
 
 /* ---- matrix products (src/pure/matmul.c) ------------------------------------------------------ */
 
@@ -574,17 +600,17 @@ RILL_API void rill_gemm_f64(bool trans_a, bool trans_b, int64_t m, int64_t n, in
 /* All return RILL_ERROR_INDEX, having written nothing, where an index is negative or too large. The
  * scatters add to their output in the order of the indices. */
 
-/* y[i] = table[index[i]], rows of `width`: torch.nn.functional.embedding, index_select. */
-RILL_API rill_status rill_gather_rows_f32(const float *table, int64_t rows, int64_t width, const
+/* y[i] = weight[index[i]], rows of `width`: torch.nn.functional.embedding, index_select. */
+RILL_API rill_status rill_gather_rows_f32(const float *weight, int64_t rows, int64_t width, const
                                           int64_t *index, int64_t n, float *y);
-RILL_API rill_status rill_gather_rows_f64(const double *table, int64_t rows, int64_t width, const
+RILL_API rill_status rill_gather_rows_f64(const double *weight, int64_t rows, int64_t width, const
                                           int64_t *index, int64_t n, double *y);
 
-/* table[index[i]] += src[i]: the backward of the above, torch.Tensor.index_add_. */
+/* weight[index[i]] += src[i]: the backward of the above, torch.Tensor.index_add_. */
 RILL_API rill_status rill_scatter_add_rows_f32(const float *src, const int64_t *index, int64_t n,
-                                               int64_t width, int64_t rows, float *table);
+                                               int64_t width, int64_t rows, float *weight);
 RILL_API rill_status rill_scatter_add_rows_f64(const double *src, const int64_t *index, int64_t n,
-                                               int64_t width, int64_t rows, double *table);
+                                               int64_t width, int64_t rows, double *weight);
 
 /* torch.gather: y[o, i, j] = x[o, index[o, i, j], j], where x is [outer, n, inner] and index and y
  * are [outer, m, inner]. */
@@ -600,6 +626,85 @@ RILL_API rill_status rill_scatter_add_f64(const double *src, const int64_t *inde
                                           int64_t outer, int64_t n, int64_t m, int64_t inner);
 
 /* ---- attention (src/pure/attention.c) --------------------------------------------------------- */
+
+typedef enum rill_attention_causal {
+  RILL_ATTENTION_FULL = 0,         /* every query sees every key                                  */
+  RILL_ATTENTION_BOTTOM_RIGHT = 1, /* key j <= i + k_len - q_len: queries are the last positions  */
+  RILL_ATTENTION_TOP_LEFT = 2      /* key j <= i: torch's is_causal                               */
+} rill_attention_causal;
+
+#define RILL_ATTENTION_DIM_MAX 65536 /* the largest head_dim and value_dim */
+
+/* softmax(scale q·k, capped, biased and masked) · v, as torch.nn.functional.
+ * scaled_dot_product_attention, with what else transformers ask for. Zero means default.
+ *
+ * q and its gradient are [batch, q_len, heads, head_dim], k [batch, k_len, kv_heads, head_dim],
+ * v [.., value_dim], o [batch, q_len, heads, value_dim], each with the distances (in elements) between
+ * batches, times and heads given, so that both [B,T,H,D] and [B,H,T,D] will do; the last dim is
+ * contiguous. Query head h reads key head h / (heads / kv_heads).
+ *
+ * Scores go scale, softcap, alibi, bias, mask, in that order. What is masked is left out, never
+ * multiplied by 0: neither its NaN nor its infinity reaches o or a gradient. A query that sees no key
+ * gives o = 0, lse = +inf and gradients of 0. */
+typedef struct rill_attention_params {
+  size_t struct_size;            /* sizeof(rill_attention_params)                                 */
+  int64_t batch, heads, kv_heads, q_len, k_len, head_dim, value_dim;
+  int64_t q_stride[3], k_stride[3], v_stride[3], o_stride[3]; /* of batch, time, head             */
+  double scale;                  /* 0: 1 / sqrt(head_dim)                                         */
+  rill_attention_causal causal;
+  int64_t window;                /* 0: none; else the query at position p sees p - window < j <= p;
+                                    causal only                                                   */
+  double softcap;                /* 0: none; else scores become softcap * tanh(score / softcap)   */
+  const uint8_t *keep;           /* NULL, or 0 where a query may not see a key                    */
+  int64_t keep_stride[4];        /* of batch, head, query, key; 0 broadcasts                      */
+  const void *bias;              /* NULL, or reals (of the kernel's type) added to the scores     */
+  int64_t bias_stride[4];
+  const void *alibi;             /* NULL, or a slope m (real) for each head: -m |p - j| is added,
+                                    p the query's position (i + k_len - q_len, or i if top-left);
+                                    Press et al. 2021                                             */
+  double dropout;                /* of probabilities, in [0, 1)                                   */
+  uint64_t seed, offset;         /* stream and first block of dropout's random numbers            */
+} rill_attention_params;
+
+#define RILL_ATTENTION_PARAMS_INIT {sizeof(rill_attention_params)}
+RILL_API void rill_attention_params_init(rill_attention_params *params);
+
+/* RILL_OK where the kernels below may be called with params. Strides and pointers are trusted. */
+RILL_API rill_status rill_attention_check(const rill_attention_params *params);
+
+/* The work is cut into units that may run in any order and on any threads, each caller with a
+ * workspace of its own: the result is the same for every cut, bit for bit. */
+RILL_API int64_t rill_attention_units(const rill_attention_params *params);
+RILL_API int64_t rill_attention_backward_units(const rill_attention_params *params);
+
+/* Bytes of a workspace, for forward and backward alike; of any alignment. */
+RILL_API size_t rill_attention_workspace_f32(const rill_attention_params *params);
+RILL_API size_t rill_attention_workspace_f64(const rill_attention_params *params);
+
+/* 128-bit blocks that dropout draws, from block `offset` on; 0 without dropout. */
+RILL_API uint64_t rill_attention_dropout_blocks(const rill_attention_params *params);
+
+/* Units unit_begin .. unit_end of the forward. lse [batch, heads, q_len] is the logarithm of the sum
+ * of exponentials of each query's scores, which backward needs. Dao 2023, algorithm 1. */
+RILL_API void rill_attention_f32(const rill_attention_params *params, const float *q, const float *k,
+                                 const float *v, float *o, float *lse, int64_t unit_begin,
+                                 int64_t unit_end, void *workspace);
+RILL_API void rill_attention_f64(const rill_attention_params *params, const double *q, const double *k,
+                                 const double *v, double *o, double *lse, int64_t unit_begin,
+                                 int64_t unit_end, void *workspace);
+
+/* Units of the backward: gradients of q, k and v in their layouts (overwritten), from that of o. None
+ * goes to bias or alibi. Dao 2023, algorithm 2. */
+RILL_API void rill_attention_backward_f32(const rill_attention_params *params, const float *q,
+                                          const float *k, const float *v, const float *o,
+                                          const float *lse, const float *d_o, float *dq, float *dk,
+                                          float *dv, int64_t unit_begin, int64_t unit_end,
+                                          void *workspace);
+RILL_API void rill_attention_backward_f64(const rill_attention_params *params, const double *q,
+                                          const double *k, const double *v, const double *o,
+                                          const double *lse, const double *d_o, double *dq, double *dk,
+                                          double *dv, int64_t unit_begin, int64_t unit_end,
+                                          void *workspace);
 
 /* ---- selective scan (src/pure/selective_scan.c) ----------------------------------------------- */
 
@@ -684,6 +789,65 @@ RILL_API rill_status rill_selective_scan_reduce_f64(
     double *grad_C, double *grad_D, double *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
 
 /* ---- causal convolution (src/pure/causal_conv1d.c) -------------------------------------------- */
+
+/* Depthwise causal convolution, torch.nn.functional.conv1d with groups = channels over
+ * [tail, x] along time (causal_conv1d_fn of Mamba's authors):
+ *   s_t = bias + sum_k weight[:, k] x_{t - (taps - 1) + k},   y = s, or silu(s) where asked for.
+ * x, y [batch, steps, channels], weight [channels, taps], bias [channels]; tail [batch, taps - 1,
+ * channels] holds the inputs before x, tail_out the last taps - 1 inputs up to the end of x, for the
+ * steps that follow. NULL: no bias, a tail of zeros, tail_out not wanted. tail_out may be tail. */
+typedef struct rill_causal_conv1d_params {
+  size_t struct_size; /* sizeof(rill_causal_conv1d_params)                                         */
+  int64_t batch, steps, channels;
+  int64_t taps;       /* width of the kernel, at least 1                                           */
+  int64_t x_stride;   /* elements from one step's row of x to the next one's; 0: channels          */
+  bool silu;
+} rill_causal_conv1d_params;
+
+#define RILL_CAUSAL_CONV1D_PARAMS_INIT {sizeof(rill_causal_conv1d_params)}
+RILL_API void rill_causal_conv1d_params_init(rill_causal_conv1d_params *params);
+
+/* As rill_selective_scan_check; taps below 1: RILL_ERROR_SHAPE. */
+RILL_API rill_status rill_causal_conv1d_check(const rill_causal_conv1d_params *params);
+
+/* Units of work and bytes of buffers, as for the selective scan. Partials: batch * channels *
+ * (taps + 1) elements. */
+enum { RILL_CAUSAL_CONV1D_LANES = 128 };
+RILL_API int64_t rill_causal_conv1d_units(const rill_causal_conv1d_params *params);
+RILL_API int64_t rill_causal_conv1d_reduce_units(const rill_causal_conv1d_params *params);
+RILL_API size_t rill_causal_conv1d_workspace_f32(const rill_causal_conv1d_params *params);
+RILL_API size_t rill_causal_conv1d_workspace_f64(const rill_causal_conv1d_params *params);
+RILL_API size_t rill_causal_conv1d_partials_f32(const rill_causal_conv1d_params *params);
+RILL_API size_t rill_causal_conv1d_partials_f64(const rill_causal_conv1d_params *params);
+
+/* The convolution. RILL_ERROR_ARGUMENT where x, weight, y or the workspace is NULL or the units are
+ * out of range. */
+RILL_API rill_status rill_causal_conv1d_f32(
+    const rill_causal_conv1d_params *params, const float *x, const float *weight, const float *bias,
+    const float *tail, float *y, float *tail_out, int64_t unit_begin, int64_t unit_end,
+    void *workspace);
+RILL_API rill_status rill_causal_conv1d_f64(
+    const rill_causal_conv1d_params *params, const double *x, const double *weight, const double *bias,
+    const double *tail, double *y, double *tail_out, int64_t unit_begin, int64_t unit_end,
+    void *workspace);
+
+/* Its gradients, given those of y and of tail_out (NULL: zeros). grad_x [batch, steps, channels] and
+ * grad_tail are overwritten; either may be NULL. Those of weight and bias are left in partials, and
+ * added over the batch by _reduce, whose units are another set; NULL gradients are skipped. */
+RILL_API rill_status rill_causal_conv1d_backward_f32(
+    const rill_causal_conv1d_params *params, const float *x, const float *weight, const float *bias,
+    const float *tail, const float *grad_y, const float *grad_tail_out, float *grad_x,
+    float *grad_tail, float *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
+RILL_API rill_status rill_causal_conv1d_backward_f64(
+    const rill_causal_conv1d_params *params, const double *x, const double *weight, const double *bias,
+    const double *tail, const double *grad_y, const double *grad_tail_out, double *grad_x,
+    double *grad_tail, double *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
+RILL_API rill_status rill_causal_conv1d_reduce_f32(
+    const rill_causal_conv1d_params *params, const float *partials, float *grad_weight,
+    float *grad_bias, int64_t unit_begin, int64_t unit_end);
+RILL_API rill_status rill_causal_conv1d_reduce_f64(
+    const rill_causal_conv1d_params *params, const double *partials, double *grad_weight,
+    double *grad_bias, int64_t unit_begin, int64_t unit_end);
 
 /* ---- optimizer steps (src/pure/optim.c) ------------------------------------------------------- */
 
