@@ -2,7 +2,6 @@
  * size alone; which thread takes which stretch is decided by an atomic counter as it runs. */
 #include "base/base.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
