@@ -51,7 +51,7 @@ static inline uint16_t narrow(double x, int mantissa, int bias) {
   if (b > (uint64_t)0x7ff << 52) /* NaN: made quiet, the top of its payload kept */
     return (uint16_t)(sign | infinity | 1 << (mantissa - 1) | (b >> shift & ((1 << mantissa) - 1)));
   if (b >> 52 < (uint64_t)(1023 + 1 - bias)) {
-    /* Subnormal: beside this number a double's last place is the small format's, so adding rounds. */
+    /* Subnormal: beside this number a double's last place is the small format's: adding rounds. */
     double unit = of_bits((uint64_t)(1023 + 53 - bias - mantissa) << 52);
     return (uint16_t)(sign | (bits_of(of_bits(b) + unit) - bits_of(unit)));
   }
@@ -110,11 +110,14 @@ static inline boolean boolean_of_whole(int64_t x) { return x != 0; }
     for (int64_t i = 0; i < n; i++) y[i] = to##_of_##kind(from##_get(x[i]));                       \
   }
 #define PAIRS(from, kind)                                                                          \
-  PAIR(from, kind, f32) PAIR(from, kind, f64) PAIR(from, kind, f16) PAIR(from, kind, bf16)         \
-  PAIR(from, kind, i32) PAIR(from, kind, i64) PAIR(from, kind, u8) PAIR(from, kind, boolean)
+  PAIR(from, kind, f32)                                                                            \
+  PAIR(from, kind, f64) PAIR(from, kind, f16) PAIR(from, kind, bf16) PAIR(from, kind, i32)         \
+      PAIR(from, kind, i64) PAIR(from, kind, u8) PAIR(from, kind, boolean)
 #define ROW(from)                                                                                  \
-  {from##_to_f32, from##_to_f64, from##_to_f16, from##_to_bf16,                                    \
-   from##_to_i32, from##_to_i64, from##_to_u8,  from##_to_boolean}
+  {                                                                                                \
+    from##_to_f32, from##_to_f64, from##_to_f16, from##_to_bf16, from##_to_i32, from##_to_i64,     \
+        from##_to_u8, from##_to_boolean                                                            \
+  }
 
 PAIRS(f32, real)
 PAIRS(f64, real)

@@ -22,7 +22,7 @@ typedef struct plan {
   size_t from_size, to_size;
   const char *from;
   char *to;
-  int outer;             /* loops around the blocks */
+  int outer; /* loops around the blocks */
   axis loop[RILL_MAX_DIMS];
   axis row, column;      /* of the blocks; the target runs along the columns */
   int64_t rows, columns; /* of one block */
@@ -33,12 +33,13 @@ typedef struct plan {
 /* ---- elements ---- */
 
 /* Called with constant sizes only, so that each memcpy is one load or store. */
-static inline void elements(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n,
-                            size_t size) {
+static inline void elements(char *to, int64_t to_step, const char *from, int64_t from_step,
+                            int64_t n, size_t size) {
   for (int64_t i = 0; i < n; i++) memcpy(to + i * to_step, from + i * from_step, size);
 }
 
-static void move(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n, size_t size) {
+static void move(char *to, int64_t to_step, const char *from, int64_t from_step, int64_t n,
+                 size_t size) {
   if (to_step == (int64_t)size && from_step == (int64_t)size) {
     memcpy(to, from, (size_t)n * size);
     return;
@@ -53,7 +54,8 @@ static void move(char *to, int64_t to_step, const char *from, int64_t from_step,
 
 static void move_converted(const plan *p, char *to, const char *from, int64_t n) {
   _Alignas(64) char gathered[CHUNK * 8], converted[CHUNK * 8];
-  bool gather = p->column.from != (int64_t)p->from_size, scatter = p->column.to != (int64_t)p->to_size;
+  bool gather = p->column.from != (int64_t)p->from_size,
+       scatter = p->column.to != (int64_t)p->to_size;
   if (!gather && !scatter) {
     convert(p->from_type, from, p->to_type, to, n);
     return;
@@ -85,7 +87,8 @@ static void block(const plan *p, char *to, const char *from, int64_t count, int6
   for (int64_t r = 0; r < count; r += TILE_ROWS)
     for (int64_t c = 0; c < n; c += TILE_COLUMNS)
       rows(p, to + r * p->row.to + c * p->column.to, from + r * p->row.from + c * p->column.from,
-           count - r < TILE_ROWS ? count - r : TILE_ROWS, n - c < TILE_COLUMNS ? n - c : TILE_COLUMNS);
+           count - r < TILE_ROWS ? count - r : TILE_ROWS,
+           n - c < TILE_COLUMNS ? n - c : TILE_COLUMNS);
 }
 
 /* ---- the grid ---- */
@@ -193,7 +196,8 @@ void strided_copy(rill_context *ctx, int ndim, const int64_t *shape, rill_dtype 
   axis axes[RILL_MAX_DIMS];
   for (int i = 0; i < ndim; i++) {
     if (shape[i] == 0) return;
-    axes[i] = (axis){shape[i], from_strides[i] * (int64_t)p.from_size, to_strides[i] * (int64_t)p.to_size};
+    axes[i] = (axis){shape[i], from_strides[i] * (int64_t)p.from_size,
+                     to_strides[i] * (int64_t)p.to_size};
   }
   plan_grid(&p, axes, simplify(axes, ndim));
   int64_t count = p.row_blocks * p.column_blocks;

@@ -7,7 +7,7 @@
 /* ---- the ABI ---- */
 
 enum { DL_INT = 0, DL_UINT = 1, DL_FLOAT = 2, DL_BFLOAT = 4, DL_BOOL = 6 }; /* type codes */
-enum { DL_CPU = 1 };                                                       /* a device type */
+enum { DL_CPU = 1 };                                                        /* a device type */
 
 typedef struct dl_tensor {
   void *data;
@@ -32,9 +32,9 @@ typedef struct dl_managed {
 static const struct {
   uint8_t code, bits;
 } dl_types[] = {
-    [RILL_F32] = {DL_FLOAT, 32}, [RILL_F64] = {DL_FLOAT, 64}, [RILL_F16] = {DL_FLOAT, 16},
-    [RILL_BF16] = {DL_BFLOAT, 16}, [RILL_I32] = {DL_INT, 32}, [RILL_I64] = {DL_INT, 64},
-    [RILL_U8] = {DL_UINT, 8},    [RILL_BOOL] = {DL_BOOL, 8},
+    [RILL_F32] = {DL_FLOAT, 32},   [RILL_F64] = {DL_FLOAT, 64}, [RILL_F16] = {DL_FLOAT, 16},
+    [RILL_BF16] = {DL_BFLOAT, 16}, [RILL_I32] = {DL_INT, 32},   [RILL_I64] = {DL_INT, 64},
+    [RILL_U8] = {DL_UINT, 8},      [RILL_BOOL] = {DL_BOOL, 8},
 };
 
 /* ---- out ---- */
@@ -43,7 +43,8 @@ static const struct {
 typedef struct export {
   dl_managed managed;
   rill_tensor *view;
-} export;
+}
+export;
 
 static void export_delete(dl_managed *self) {
   export *e = (export *)self;
@@ -58,7 +59,8 @@ void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor) {
     return NULL;
   }
   if (tensor->requires_grad) { /* the consumer could change it behind the graph's back */
-    error_set(ctx, RILL_ERROR_GRAPH, "to_dlpack", "the tensor requires a gradient: export its detached alias");
+    error_set(ctx, RILL_ERROR_GRAPH, "to_dlpack",
+              "the tensor requires a gradient: export its detached alias");
     return NULL;
   }
   rill_tensor *view = tensor_alias(ctx, tensor); /* nobody can change its shape or its graph */
@@ -114,8 +116,8 @@ rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed) {
   int64_t numel, strides[RILL_MAX_DIMS];
   rill_dtype dtype;
   if (d->device.type != DL_CPU) {
-    error_set(ctx, RILL_ERROR_UNSUPPORTED, op, "the data lies on a device of type %d, not on the CPU",
-              (int)d->device.type);
+    error_set(ctx, RILL_ERROR_UNSUPPORTED, op,
+              "the data lies on a device of type %d, not on the CPU", (int)d->device.type);
     return NULL;
   }
   if (!import_dtype(d, &dtype)) {
@@ -130,10 +132,10 @@ rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed) {
   char *first = d->data ? (char *)d->data + d->byte_offset : NULL;
   size_t size = rill_dtype_size(dtype);
   if ((numel && !first) || (uintptr_t)first % size) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "data is NULL or not aligned to the %zu bytes of %s", size,
-              rill_dtype_name(dtype));
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "data is NULL or not aligned to the %zu bytes of %s",
+              size, rill_dtype_name(dtype));
     return NULL;
   }
-  return tensor_wrap(ctx, op, dtype, d->shape, strides, d->ndim, d->data, (size_t)numel * size, first,
-                     import_delete, managed);
+  return tensor_wrap(ctx, op, dtype, d->shape, strides, d->ndim, d->data, (size_t)numel * size,
+                     first, import_delete, managed);
 }

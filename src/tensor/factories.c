@@ -13,7 +13,7 @@ enum { STRETCH = 65536 }; /* elements */
 
 typedef struct filling {
   char *to;
-  size_t size;   /* of an element */
+  size_t size; /* of an element */
   char value[8];
 } filling;
 
@@ -31,8 +31,8 @@ static void fill_stretch(void *arg, int64_t begin, int64_t end, int slot) {
   }
 }
 
-static rill_tensor *filled(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
-                           int ndim, double value) {
+static rill_tensor *filled(rill_context *ctx, const char *op, rill_dtype dtype,
+                           const int64_t *shape, int ndim, double value) {
   rill_tensor *t = tensor_new(ctx, op, dtype, shape, ndim);
   if (!t || !t->numel) return t;
   filling f = {.to = t->data, .size = rill_dtype_size(dtype)};
@@ -104,7 +104,8 @@ static rill_tensor *spaced(rill_context *ctx, const char *op, spacing s) {
   return t;
 }
 
-rill_tensor *rill_arange(rill_context *ctx, rill_dtype dtype, double start, double end, double step) {
+rill_tensor *rill_arange(rill_context *ctx, rill_dtype dtype, double start, double end,
+                         double step) {
   if (!context_ready(ctx)) return NULL;
   double count = ceil((end - start) / step);
   char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
@@ -120,7 +121,9 @@ rill_tensor *rill_arange(rill_context *ctx, rill_dtype dtype, double start, doub
     return NULL;
   }
   int64_t n = (int64_t)count;
-  return spaced(ctx, "arange", (spacing){.dtype = dtype, .start = start, .step = step, .count = n, .from_start = n});
+  return spaced(
+      ctx, "arange",
+      (spacing){.dtype = dtype, .start = start, .step = step, .count = n, .from_start = n});
 }
 
 rill_tensor *rill_linspace(rill_context *ctx, rill_dtype dtype, double start, double end,
@@ -146,9 +149,11 @@ static void draw_reals(void *arg, int64_t begin, int64_t end, int slot) {
   const drawing *d = arg;
   int64_t n = end - begin;
   if (d->dtype == RILL_F32)
-    (d->normal ? rill_randn_f32 : rill_rand_f32)(d->seed, d->offset, begin, (float *)d->to + begin, n);
+    (d->normal ? rill_randn_f32 : rill_rand_f32)(d->seed, d->offset, begin, (float *)d->to + begin,
+                                                 n);
   else
-    (d->normal ? rill_randn_f64 : rill_rand_f64)(d->seed, d->offset, begin, (double *)d->to + begin, n);
+    (d->normal ? rill_randn_f64 : rill_rand_f64)(d->seed, d->offset, begin, (double *)d->to + begin,
+                                                 n);
 }
 
 static void draw_integers(void *arg, int64_t begin, int64_t end, int slot) {
@@ -164,7 +169,8 @@ static void draw_integers(void *arg, int64_t begin, int64_t end, int slot) {
 }
 
 /* Fills t, which takes one block of the stream for `per_block` elements. */
-static rill_tensor *drawn(rill_context *ctx, rill_tensor *t, drawing d, pool_fn fn, int64_t per_block) {
+static rill_tensor *drawn(rill_context *ctx, rill_tensor *t, drawing d, pool_fn fn,
+                          int64_t per_block) {
   if (!t) return NULL;
   d.to = t->data;
   d.dtype = (rill_dtype)t->dtype;
@@ -174,8 +180,8 @@ static rill_tensor *drawn(rill_context *ctx, rill_tensor *t, drawing d, pool_fn 
   return t;
 }
 
-static rill_tensor *real_drawn(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
-                               int ndim, bool normal) {
+static rill_tensor *real_drawn(rill_context *ctx, const char *op, rill_dtype dtype,
+                               const int64_t *shape, int ndim, bool normal) {
   if (!context_ready(ctx)) return NULL;
   if (!dtype_computes(dtype)) {
     error_set(ctx, RILL_ERROR_DTYPE, op, "%s is neither f32 nor f64", rill_dtype_name(dtype));
@@ -197,12 +203,9 @@ rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shap
 static const struct {
   int64_t low, high;
 } exact[] = {
-    [RILL_F32] = {-(1 << 24), 1 << 24},
-    [RILL_F64] = {-((int64_t)1 << 53), (int64_t)1 << 53},
-    [RILL_F16] = {-2048, 2048},
-    [RILL_BF16] = {-256, 256},
-    [RILL_I32] = {INT32_MIN, INT32_MAX},
-    [RILL_I64] = {INT64_MIN, INT64_MAX},
+    [RILL_F32] = {-(1 << 24), 1 << 24},  [RILL_F64] = {-((int64_t)1 << 53), (int64_t)1 << 53},
+    [RILL_F16] = {-2048, 2048},          [RILL_BF16] = {-256, 256},
+    [RILL_I32] = {INT32_MIN, INT32_MAX}, [RILL_I64] = {INT64_MIN, INT64_MAX},
     [RILL_U8] = {0, UINT8_MAX},
 };
 
@@ -228,7 +231,8 @@ rill_tensor *rill_randint(rill_context *ctx, rill_dtype dtype, int64_t low, int6
 rill_tensor *rill_from_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim,
                               const void *data) {
   int64_t numel;
-  if (!context_ready(ctx) || !tensor_check(ctx, "from_buffer", dtype, shape, ndim, &numel)) return NULL;
+  if (!context_ready(ctx) || !tensor_check(ctx, "from_buffer", dtype, shape, ndim, &numel))
+    return NULL;
   if (numel && !data) {
     error_set(ctx, RILL_ERROR_ARGUMENT, "from_buffer", "data is NULL");
     return NULL;
@@ -266,8 +270,10 @@ rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, const int64_t
   }
   if (numel && (!extent_of(shape, strides, ndim, &extent) || !checked_bytes(extent, size, &need) ||
                 need > bytes)) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s of %s with strides %s reaches beyond the %zu bytes of data",
-              shape_text(shape, ndim, text), rill_dtype_name(dtype), shape_text(strides, ndim, more), bytes);
+    error_set(ctx, RILL_ERROR_ARGUMENT, op,
+              "%s of %s with strides %s reaches beyond the %zu bytes of data",
+              shape_text(shape, ndim, text), rill_dtype_name(dtype),
+              shape_text(strides, ndim, more), bytes);
     return NULL;
   }
   if (numel && !data) {

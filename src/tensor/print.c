@@ -1,5 +1,5 @@
-/* Tensors as text, as NumPy 2.4 prints arrays with precision=4: as many digits as tell the value from
- * its neighbours but at most four after the point, columns aligned, an exponent where the values
+/* Tensors as text, as NumPy 2.4 prints arrays with precision=4: as many digits as tell the value
+ * from its neighbours but at most four after the point, columns aligned, an exponent where the values
  * demand one, three items at each edge of what has more than 1000 elements, lines of 75. */
 #include "tensor/tensor.h"
 
@@ -22,10 +22,10 @@ typedef struct printer {
   bool real, summary;
   text_buffer out;
   /* of the values shown: */
-  double smallest, largest;      /* magnitudes of reals that are finite and not zero */
+  double smallest, largest; /* magnitudes of reals that are finite and not zero */
   bool finite, not_finite, minus_infinity;
   bool scientific;
-  int left, right, exponent;     /* widest integer part, fraction, exponent */
+  int left, right, exponent; /* widest integer part, fraction, exponent */
 } printer;
 
 typedef void (*visitor)(printer *p, value v);
@@ -151,7 +151,8 @@ static void measure(printer *p) {
     visit(p, see_whole, 0, p->t->data);
     return;
   }
-  static const double too_large[] = {[RILL_F32] = 1e6, [RILL_F64] = 1e8, [RILL_F16] = 1e3, [RILL_BF16] = 1e2};
+  static const double too_large[] = {
+      [RILL_F32] = 1e6, [RILL_F64] = 1e8, [RILL_F16] = 1e3, [RILL_BF16] = 1e2};
   p->smallest = INFINITY;
   visit(p, see_range, 0, p->t->data);
   p->scientific = p->largest > 0 && (p->largest >= too_large[p->dtype] || p->smallest < 0.0001 ||
@@ -244,7 +245,8 @@ static void put_dim(printer *p, int dim, const char *data) {
   text_append(&p->out, "[", 1);
   int below = p->t->ndim - dim - 1;
   if (!below) put_row(p, dim, data);
-  for (int64_t i = 0, n = p->t->shape[dim], last = -1; below && i < n; last = i, i = next_item(p, i, n)) {
+  for (int64_t i = 0, n = p->t->shape[dim], last = -1; below && i < n;
+       last = i, i = next_item(p, i, n)) {
     if (i > last + 1) {
       new_line(p, below, dim + 1);
       text_string(&p->out, "...");
@@ -261,7 +263,8 @@ int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor, char *ou
     error_set(ctx, RILL_ERROR_ARGUMENT, "tensor_print", "%s is NULL", tensor ? "out" : "tensor");
     return -1;
   }
-  printer p = {.t = tensor, .dtype = (rill_dtype)tensor->dtype, .summary = tensor->numel > SUMMARISE};
+  printer p = {
+      .t = tensor, .dtype = (rill_dtype)tensor->dtype, .summary = tensor->numel > SUMMARISE};
   p.real = dtype_is_float(p.dtype);
   text_init(&p.out, ctx->heap);
   if (tensor->numel) {

@@ -10,8 +10,10 @@ bool shape_numel(const int64_t *shape, int ndim, int64_t *numel) {
   bool empty = false;
   for (int i = 0; i < ndim; i++) {
     if (shape[i] < 0) return false;
-    if (shape[i] == 0) empty = true;
-    else if (!checked_mul(product, shape[i], &product)) return false;
+    if (shape[i] == 0)
+      empty = true;
+    else if (!checked_mul(product, shape[i], &product))
+      return false;
   }
   *numel = empty ? 0 : product;
   return true;
@@ -46,7 +48,8 @@ bool shape_broadcast(const int64_t *a, int na, const int64_t *b, int nb, int64_t
 int shape_dim(rill_context *ctx, const char *op, int64_t dim, int ndim) {
   int n = ndim ? ndim : 1;
   if (dim >= -n && dim < n) return (int)(dim < 0 ? dim + n : dim);
-  error_set(ctx, RILL_ERROR_SHAPE, op, "dim %lld is out of range [%d, %d]", (long long)dim, -n, n - 1);
+  error_set(ctx, RILL_ERROR_SHAPE, op, "dim %lld is out of range [%d, %d]", (long long)dim, -n,
+            n - 1);
   return -1;
 }
 

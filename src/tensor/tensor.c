@@ -1,5 +1,5 @@
-/* The tensor itself: its life, its storage, its views, and the facts about it. A fresh tensor is one
- * block of memory: storage, handle and data. The block is the storage's: the handle in it holds a
+/* The tensor itself: its life, its storage, its views, and the facts about it. A fresh tensor is
+ * one block of memory: storage, handle and data. The block is the storage's: the handle in it holds a
  * reference to the storage like any view, and its memory goes when the last of them does. */
 #include "tensor/tensor.h"
 
@@ -16,8 +16,9 @@ static const struct {
   const char *name;
   uint8_t size;
 } dtypes[] = {
-    [RILL_F32] = {"f32", 4}, [RILL_F64] = {"f64", 8}, [RILL_F16] = {"f16", 2}, [RILL_BF16] = {"bf16", 2},
-    [RILL_I32] = {"i32", 4}, [RILL_I64] = {"i64", 8}, [RILL_U8] = {"u8", 1},   [RILL_BOOL] = {"bool", 1},
+    [RILL_F32] = {"f32", 4},   [RILL_F64] = {"f64", 8},   [RILL_F16] = {"f16", 2},
+    [RILL_BF16] = {"bf16", 2}, [RILL_I32] = {"i32", 4},   [RILL_I64] = {"i64", 8},
+    [RILL_U8] = {"u8", 1},     [RILL_BOOL] = {"bool", 1},
 };
 
 const char *rill_dtype_name(rill_dtype dtype) {
@@ -83,8 +84,8 @@ static void tensor_init(rill_tensor *t, void (*destroy)(handle *), storage *s, c
 
 /* ---- making ---- */
 
-bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape, int ndim,
-                  int64_t *numel) {
+bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
+                  int ndim, int64_t *numel) {
   char text[SHAPE_TEXT];
   size_t bytes;
   if (!dtype_valid((int)dtype)) {
@@ -104,8 +105,10 @@ bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int
     error_set(ctx, RILL_ERROR_SHAPE, op, "dim %d has negative size %lld", i, (long long)shape[i]);
     return false;
   }
-  if (shape_numel(shape, ndim, numel) && checked_bytes(*numel, dtypes[dtype].size, &bytes)) return true;
-  error_set(ctx, RILL_ERROR_OVERFLOW, op, "%s has too many elements", shape_text(shape, ndim, text));
+  if (shape_numel(shape, ndim, numel) && checked_bytes(*numel, dtypes[dtype].size, &bytes))
+    return true;
+  error_set(ctx, RILL_ERROR_OVERFLOW, op, "%s has too many elements",
+            shape_text(shape, ndim, text));
   return false;
 }
 
@@ -227,7 +230,9 @@ int64_t rill_tensor_stride(const rill_tensor *tensor, int dim) {
   return d < 0 ? 0 : tensor->strides[d];
 }
 
-const int64_t *rill_tensor_shape(const rill_tensor *tensor) { return tensor ? tensor->shape : NULL; }
+const int64_t *rill_tensor_shape(const rill_tensor *tensor) {
+  return tensor ? tensor->shape : NULL;
+}
 
 const int64_t *rill_tensor_strides(const rill_tensor *tensor) {
   return tensor ? tensor->strides : NULL;

@@ -17,9 +17,10 @@ static rill_status check(rill_context *ctx, const char *op, const rill_tensor *t
     return error_set(ctx, RILL_ERROR_OVERFLOW, op, "%s of %s has too many bytes", shape,
                      rill_dtype_name(dtype));
   if (*need > bytes)
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s of %s takes %zu bytes, but there are %zu", shape,
-                     rill_dtype_name(dtype), *need, bytes);
-  if (*need && !memory) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the caller's memory is NULL");
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s of %s takes %zu bytes, but there are %zu",
+                     shape, rill_dtype_name(dtype), *need, bytes);
+  if (*need && !memory)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the caller's memory is NULL");
   return RILL_OK;
 }
 

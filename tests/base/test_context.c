@@ -3,7 +3,7 @@
 #include "base/base.h"
 #include "rill/tensor.h"
 
-/* An allocator that counts, and fails from a call of choice on: heap_alloc tries again after a trim. */
+/* An allocator that counts, and fails from a call of choice on (the heap tries twice). */
 typedef struct host {
   int64_t live, calls, fail_at; /* 0: never */
 } host;

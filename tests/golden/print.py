@@ -39,7 +39,7 @@ add("int64", 7)
 add("float32", np.zeros((0,)))
 add("float32", np.zeros((3, 0, 2)))
 large = [("float32", (1001,)), ("int64", (2000,)), ("float64", (40, 50)), ("int32", (10, 11, 12)),
-         ("float64", (2, 7, 7, 11)), ("float32", (750,)), ("float32", (1, 1500)), ("uint8", (4, 300))]
+         ("float64", (2, 7, 4, 20)), ("float32", (750,)), ("float32", (1, 1500)), ("uint8", (4, 300))]
 names = {"float32": "F32", "float64": "F64", "float16": "F16", "int32": "I32", "int64": "I64",
          "uint8": "U8", "bool": "BOOL"}
 

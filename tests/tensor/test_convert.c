@@ -113,9 +113,12 @@ START_TEST(large_integers_are_rounded_once) {
 END_TEST
 
 START_TEST(reals_to_integers_truncate_and_stop_at_the_range) {
-  double x[] = {1.9, -1.9, 0.5, 255.9, 256, -1, 3e9, -3e9, 1e19, -1e19, INFINITY, -INFINITY, NAN, -0.0};
-  int64_t i64[] = {1, -1, 0, 255, 256, -1, 3000000000, -3000000000, INT64_MAX, INT64_MIN, INT64_MAX, INT64_MIN, 0, 0};
-  int32_t i32[] = {1, -1, 0, 255, 256, -1, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0, 0};
+  double x[] = {1.9,  -1.9, 0.5,   255.9,    256,       -1,  3e9,
+                -3e9, 1e19, -1e19, INFINITY, -INFINITY, NAN, -0.0};
+  int64_t i64[] = {1,           -1,        0,         255,       256,       -1, 3000000000,
+                   -3000000000, INT64_MAX, INT64_MIN, INT64_MAX, INT64_MIN, 0,  0};
+  int32_t i32[] = {1,         -1,        0,         255,       256,       -1, INT32_MAX,
+                   INT32_MIN, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN, 0,  0};
   uint8_t u8[] = {1, 0, 0, 255, 255, 0, 255, 0, 255, 0, 255, 0, 0, 0};
   uint8_t mask[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0};
   enum { N = sizeof x / sizeof *x };

@@ -55,8 +55,8 @@ static void check_copy(rill_context *ctx, int ndim, const int64_t *shape, rill_d
             expected + (size_t)offset_of(&to, index, ndim) * to_size, 1);
     for (int d = ndim - 1; d >= 0 && ++index[d] == shape[d]; d--) index[d] = 0;
   }
-  strided_copy(ctx, ndim, shape, from_type, source - from.low * (int64_t)from_size, from.strides, to_type,
-               target - to.low * (int64_t)to_size, to.strides);
+  strided_copy(ctx, ndim, shape, from_type, source - from.low * (int64_t)from_size, from.strides,
+               to_type, target - to.low * (int64_t)to_size, to.strides);
   ck_assert_mem_eq(target, expected, to_bytes); /* the gaps keep their 0x55 */
   free(source);
   free(target);
@@ -87,7 +87,8 @@ START_TEST(layouts_of_many_blocks) {
   int64_t shapes[][3] = {{1, 400, 500}, {3, 257, 129}, {70000, 1, 2}, {2, 3, 40000}, {5, 20000, 2}};
   for (int s = 0; s < 5; s++)
     for (int round = 0; round < 8; round++)
-      check_copy(ctx, 3, shapes[s], round % 2 ? RILL_F32 : RILL_U8, round % 4 < 2 ? RILL_F32 : RILL_I64);
+      check_copy(ctx, 3, shapes[s], round % 2 ? RILL_F32 : RILL_U8,
+                 round % 4 < 2 ? RILL_F32 : RILL_I64);
   rill_context_close(ctx);
 }
 END_TEST

@@ -27,7 +27,14 @@ static float six[] = {1, 2, 3, 4, 5, 6};
 /* A producer's [2, 3] f32 over `six`. */
 static wire six_wire(int64_t *shape) {
   shape[0] = 2, shape[1] = 3;
-  return (wire){.data = six, .device_type = 1, .ndim = 2, .code = 2, .bits = 32, .lanes = 1, .shape = shape, .deleter = count_deleted};
+  return (wire){.data = six,
+                .device_type = 1,
+                .ndim = 2,
+                .code = 2,
+                .bits = 32,
+                .lanes = 1,
+                .shape = shape,
+                .deleter = count_deleted};
 }
 
 START_TEST(what_is_exported_says_what_it_is) {
@@ -92,7 +99,8 @@ START_TEST(strides_may_be_negative_and_data_may_lie_at_an_offset) {
   w.byte_offset = 5 * sizeof(float);
   w.deleter = NULL;
   float out[6], expected[] = {6, 5, 4, 3, 2, 1};
-  ck_assert_int_eq(rill_tensor_copy_out(ctx, rill_from_dlpack(ctx, &w), RILL_F32, out, sizeof out), RILL_OK);
+  ck_assert_int_eq(rill_tensor_copy_out(ctx, rill_from_dlpack(ctx, &w), RILL_F32, out, sizeof out),
+                   RILL_OK);
   ck_assert_mem_eq(out, expected, sizeof out);
   rill_context_close(ctx);
 }
@@ -137,7 +145,8 @@ START_TEST(scalars_and_empty_tensors_travel) {
   rill_context *ctx = rill_context_create(NULL);
   rill_tensor *s = rill_from_dlpack(ctx, rill_to_dlpack(ctx, rill_scalar(ctx, RILL_F64, 2.5)));
   ck_assert(rill_tensor_item(ctx, s) == 2.5);
-  rill_tensor *e = rill_from_dlpack(ctx, rill_to_dlpack(ctx, rill_zeros(ctx, RILL_I64, (int64_t[]){3, 0}, 2)));
+  rill_tensor *e =
+      rill_from_dlpack(ctx, rill_to_dlpack(ctx, rill_zeros(ctx, RILL_I64, (int64_t[]){3, 0}, 2)));
   ck_assert_int_eq(rill_tensor_size(e, 0), 3);
   ck_assert_int_eq(rill_tensor_numel(e), 0);
   rill_context_close(ctx);

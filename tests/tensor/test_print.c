@@ -14,7 +14,8 @@ static rill_tensor *case_tensor(rill_context *ctx, int i) {
   for (int64_t k = 0; k < n; k++)
     values[k] = print_cases[i].values ? print_cases[i].values[k] : (double)(k % turn);
   rill_tensor *t = rill_empty(ctx, print_cases[i].dtype, print_cases[i].shape, print_cases[i].ndim);
-  ck_assert_int_eq(rill_tensor_copy_in(ctx, t, RILL_F64, values, (size_t)n * sizeof *values), RILL_OK);
+  ck_assert_int_eq(rill_tensor_copy_in(ctx, t, RILL_F64, values, (size_t)n * sizeof *values),
+                   RILL_OK);
   free(values);
   return t;
 }
@@ -35,7 +36,8 @@ START_TEST(prints_as_numpy) { check_case(_i); }
 END_TEST
 
 START_TEST(the_locale_changes_nothing) {
-  static const char *const with_comma[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8"};
+  static const char *const with_comma[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8",
+                                           "fr_FR.utf8"};
   for (int i = 0; i < 4; i++)
     if (setlocale(LC_ALL, with_comma[i])) break; /* where none is installed, C's own is tested */
   for (int i = 0; i < 12; i++) check_case(i);

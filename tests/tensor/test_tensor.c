@@ -20,11 +20,13 @@ static void holds(const rill_tensor *t, const double *expected, int64_t n) {
   double x[64];
   ck_assert_int_eq(rill_tensor_numel(t), n);
   ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_F64, x, sizeof x), RILL_OK);
-  for (int64_t i = 0; i < n; i++) ck_assert_msg(x[i] == expected[i], "element %d: %g, not %g", (int)i, x[i], expected[i]);
+  for (int64_t i = 0; i < n; i++)
+    ck_assert_msg(x[i] == expected[i], "element %d: %g, not %g", (int)i, x[i], expected[i]);
 }
 #define HOLDS(t, ...)                                                                              \
   holds(t, (double[]){__VA_ARGS__}, (int64_t)(sizeof((double[]){__VA_ARGS__}) / sizeof(double)))
-#define SHAPE(...) (int64_t[]){__VA_ARGS__}, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#define SHAPE(...)                                                                                 \
+  (int64_t[]){__VA_ARGS__}, (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 START_TEST(shapes_are_checked_and_broadcast) {
   int64_t n = 5, out[RILL_MAX_DIMS];
@@ -104,27 +106,40 @@ START_TEST(factories_fill) {
 END_TEST
 
 START_TEST(factories_refuse_in_words) {
-  refused(rill_zeros(ctx, RILL_F32, SHAPE(2, -3)), RILL_ERROR_SHAPE, "zeros: dim 1 has negative size -3");
-  refused(rill_full(ctx, RILL_F32, SHAPE(INT64_MAX, 2), 1), RILL_ERROR_OVERFLOW, "full: [9223372036854775807,2] has too many elements");
-  refused(rill_empty(ctx, RILL_F64, SHAPE(INT64_MAX / 4)), RILL_ERROR_OVERFLOW, "empty: [2305843009213693951] has too many elements");
+  refused(rill_zeros(ctx, RILL_F32, SHAPE(2, -3)), RILL_ERROR_SHAPE,
+          "zeros: dim 1 has negative size -3");
+  refused(rill_full(ctx, RILL_F32, SHAPE(INT64_MAX, 2), 1), RILL_ERROR_OVERFLOW,
+          "full: [9223372036854775807,2] has too many elements");
+  refused(rill_empty(ctx, RILL_F64, SHAPE(INT64_MAX / 4)), RILL_ERROR_OVERFLOW,
+          "empty: [2305843009213693951] has too many elements");
   refused(rill_ones(ctx, RILL_F32, NULL, 9), RILL_ERROR_SHAPE, "ones: 9 dims: there may be 0 to 8");
-  refused(rill_ones(ctx, RILL_F32, NULL, 2), RILL_ERROR_ARGUMENT, "ones: shape is NULL, with 2 dims");
-  refused(rill_scalar(ctx, (rill_dtype)8, 0), RILL_ERROR_DTYPE, "scalar: no dtype has the number 8");
-  refused(rill_arange(ctx, RILL_F32, 0, 1, -0.5), RILL_ERROR_ARGUMENT, "arange: no way leads from 0 to 1 in steps of -0.5");
-  refused(rill_arange(ctx, RILL_F32, 0, NAN, 1), RILL_ERROR_ARGUMENT, "arange: no way leads from 0 to nan in steps of 1");
-  refused(rill_arange(ctx, RILL_F32, 0, 1e300, 1), RILL_ERROR_OVERFLOW, "arange: 0 to 1e+300 in steps of 1 has too many elements");
-  refused(rill_linspace(ctx, RILL_F32, 0, 1, -1), RILL_ERROR_SHAPE, "linspace: dim 0 has negative size -1");
-  refused(rill_from_buffer(ctx, RILL_F32, SHAPE(2), NULL), RILL_ERROR_ARGUMENT, "from_buffer: data is NULL");
+  refused(rill_ones(ctx, RILL_F32, NULL, 2), RILL_ERROR_ARGUMENT,
+          "ones: shape is NULL, with 2 dims");
+  refused(rill_scalar(ctx, (rill_dtype)8, 0), RILL_ERROR_DTYPE,
+          "scalar: no dtype has the number 8");
+  refused(rill_arange(ctx, RILL_F32, 0, 1, -0.5), RILL_ERROR_ARGUMENT,
+          "arange: no way leads from 0 to 1 in steps of -0.5");
+  refused(rill_arange(ctx, RILL_F32, 0, NAN, 1), RILL_ERROR_ARGUMENT,
+          "arange: no way leads from 0 to nan in steps of 1");
+  refused(rill_arange(ctx, RILL_F32, 0, 1e300, 1), RILL_ERROR_OVERFLOW,
+          "arange: 0 to 1e+300 in steps of 1 has too many elements");
+  refused(rill_linspace(ctx, RILL_F32, 0, 1, -1), RILL_ERROR_SHAPE,
+          "linspace: dim 0 has negative size -1");
+  refused(rill_from_buffer(ctx, RILL_F32, SHAPE(2), NULL), RILL_ERROR_ARGUMENT,
+          "from_buffer: data is NULL");
   refused(rill_rand(ctx, RILL_I32, SHAPE(2)), RILL_ERROR_DTYPE, "rand: i32 is neither f32 nor f64");
-  refused(rill_randint(ctx, RILL_I32, 3, 3, SHAPE(2)), RILL_ERROR_ARGUMENT, "randint: no integer is in [3, 3)");
-  refused(rill_randint(ctx, RILL_U8, 0, 257, SHAPE(2)), RILL_ERROR_ARGUMENT, "randint: u8 does not hold all integers of [0, 257)");
+  refused(rill_randint(ctx, RILL_I32, 3, 3, SHAPE(2)), RILL_ERROR_ARGUMENT,
+          "randint: no integer is in [3, 3)");
+  refused(rill_randint(ctx, RILL_U8, 0, 257, SHAPE(2)), RILL_ERROR_ARGUMENT,
+          "randint: u8 does not hold all integers of [0, 257)");
   ck_assert_ptr_null(rill_zeros(NULL, RILL_F32, NULL, 0));
 }
 END_TEST
 
 START_TEST(random_tensors_follow_the_stream) {
   rill_seed(ctx, 42);
-  rill_tensor *a = rill_randn(ctx, RILL_F32, SHAPE(100001)), *b = rill_rand(ctx, RILL_F64, SHAPE(1001));
+  rill_tensor *a = rill_randn(ctx, RILL_F32, SHAPE(100001)),
+              *b = rill_rand(ctx, RILL_F64, SHAPE(1001));
   rill_tensor *c = rill_randint(ctx, RILL_U8, 3, 7, SHAPE(10000));
   double mean = 0, square = 0;
   for (int i = 0; i < 100001; i++) {
@@ -142,9 +157,12 @@ START_TEST(random_tensors_follow_the_stream) {
   rill_context_options o = RILL_CONTEXT_OPTIONS_INIT;
   o.threads = 3, o.seed = 42;
   rill_context *other = rill_context_create(&o);
-  ck_assert_mem_eq(rill_tensor_data(rill_randn(other, RILL_F32, SHAPE(100001))), rill_tensor_data(a), 100001 * sizeof(float));
-  ck_assert_mem_eq(rill_tensor_data(rill_rand(other, RILL_F64, SHAPE(1001))), rill_tensor_data(b), 1001 * sizeof(double));
-  ck_assert_mem_ne(rill_tensor_data(rill_rand(other, RILL_F64, SHAPE(1001))), rill_tensor_data(b), 1001 * sizeof(double));
+  ck_assert_mem_eq(rill_tensor_data(rill_randn(other, RILL_F32, SHAPE(100001))),
+                   rill_tensor_data(a), 100001 * sizeof(float));
+  ck_assert_mem_eq(rill_tensor_data(rill_rand(other, RILL_F64, SHAPE(1001))), rill_tensor_data(b),
+                   1001 * sizeof(double));
+  ck_assert_mem_ne(rill_tensor_data(rill_rand(other, RILL_F64, SHAPE(1001))), rill_tensor_data(b),
+                   1001 * sizeof(double));
   rill_context_close(other);
 }
 END_TEST
@@ -153,7 +171,8 @@ START_TEST(views_share_and_outlive_their_base) {
   float data[] = {1, 2, 3, 4, 5, 6};
   rill_scope_open(ctx);
   rill_tensor *t = rill_from_buffer(ctx, RILL_F32, SHAPE(2, 3), data);
-  rill_tensor *v = rill_tensor_retain(tensor_view(ctx, t, (int64_t[]){3}, (int64_t[]){-1}, 1, t->data + 5 * sizeof(float)));
+  rill_tensor *v = rill_tensor_retain(
+      tensor_view(ctx, t, (int64_t[]){3}, (int64_t[]){-1}, 1, t->data + 5 * sizeof(float)));
   ((float *)rill_tensor_data(t))[4] = 50;
   unsigned before = atomic_load(&v->storage->version);
   rill_tensor_touch(t);
@@ -175,17 +194,22 @@ START_TEST(values_go_in_and_out) {
   rill_tensor_copy_in(ctx, b, RILL_BOOL, odd, sizeof odd);
   rill_tensor_copy_out(ctx, b, RILL_BOOL, mask, sizeof mask);
   ck_assert(mask[0] == 0 && mask[1] == 1 && mask[2] == 1);
-  rill_tensor_copy_out(ctx, rill_from_buffer(ctx, RILL_BOOL, SHAPE(3), odd), RILL_BOOL, mask, sizeof mask);
+  rill_tensor_copy_out(ctx, rill_from_buffer(ctx, RILL_BOOL, SHAPE(3), odd), RILL_BOOL, mask,
+                       sizeof mask);
   ck_assert(mask[0] == 0 && mask[1] == 1 && mask[2] == 1);
-  ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_F64, whole, sizeof whole), RILL_ERROR_ARGUMENT);
-  ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_I32, whole, sizeof whole), RILL_ERROR_ARGUMENT); /* pending */
-  refused(NULL, RILL_ERROR_ARGUMENT, "tensor_copy_out: [3] of f64 takes 24 bytes, but there are 12");
+  ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_F64, whole, sizeof whole),
+                   RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_I32, whole, sizeof whole),
+                   RILL_ERROR_ARGUMENT); /* pending */
+  refused(NULL, RILL_ERROR_ARGUMENT,
+          "tensor_copy_out: [3] of f64 takes 24 bytes, but there are 12");
   ck_assert_int_eq(rill_tensor_copy_in(ctx, t, RILL_I32, NULL, 12), RILL_ERROR_ARGUMENT);
   refused(NULL, RILL_ERROR_ARGUMENT, "tensor_copy_in: the caller's memory is NULL");
   ck_assert_int_eq(rill_tensor_copy_in(ctx, NULL, RILL_I32, whole, 12), RILL_ERROR_ARGUMENT);
   refused(NULL, RILL_ERROR_ARGUMENT, "tensor_copy_in: tensor is NULL");
   ck_assert_int_eq(rill_tensor_copy_out(NULL, t, RILL_I32, whole, 12), RILL_ERROR_ARGUMENT);
-  ck_assert_int_eq(rill_tensor_copy_out(ctx, rill_empty(ctx, RILL_F32, SHAPE(0)), RILL_F32, NULL, 0), RILL_OK);
+  ck_assert_int_eq(
+      rill_tensor_copy_out(ctx, rill_empty(ctx, RILL_F32, SHAPE(0)), RILL_F32, NULL, 0), RILL_OK);
   rill_set_requires_grad(ctx, t, true);
   ck_assert_int_eq(rill_tensor_copy_in(ctx, t, RILL_I32, whole, sizeof whole), RILL_ERROR_GRAPH);
   rill_error_clear(ctx);
@@ -218,7 +242,8 @@ START_TEST(wrapped_memory_is_the_callers) {
   _Alignas(8) float data[] = {1, 2, 3, 4, 5, 6};
   int deleted = 0;
   rill_scope_open(ctx);
-  rill_tensor *t = rill_wrap_buffer(ctx, RILL_F32, SHAPE(3, 2), (int64_t[]){1, 3}, data, sizeof data, count, &deleted);
+  rill_tensor *t = rill_wrap_buffer(ctx, RILL_F32, SHAPE(3, 2), (int64_t[]){1, 3}, data,
+                                    sizeof data, count, &deleted);
   HOLDS(t, 1, 4, 2, 5, 3, 6);
   ck_assert_ptr_eq(rill_tensor_data(t), data);
   rill_tensor *alias = rill_tensor_retain(tensor_alias(ctx, t));
@@ -226,11 +251,22 @@ START_TEST(wrapped_memory_is_the_callers) {
   ck_assert_int_eq(deleted, 0);
   rill_tensor_release(alias);
   ck_assert_int_eq(deleted, 1);
-  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(7), NULL, data, sizeof data, count, &deleted), RILL_ERROR_ARGUMENT, "wrap_buffer: [7] of f32 with strides [1] reaches beyond the 24 bytes of data");
-  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(2), (int64_t[]){-1}, data, sizeof data, count, &deleted), RILL_ERROR_ARGUMENT, "wrap_buffer: [2] of f32 with strides [-1] reaches beyond the 24 bytes of data");
-  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(3), (int64_t[]){INT64_MAX}, data, sizeof data, count, &deleted), RILL_ERROR_ARGUMENT, "wrap_buffer: [3] of f32 with strides [9223372036854775807] reaches beyond the 24 bytes of data");
-  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(1), NULL, (char *)data + 1, 8, count, &deleted), RILL_ERROR_ARGUMENT, "wrap_buffer: data is not aligned to the 4 bytes of f32");
-  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(1), NULL, NULL, 8, count, &deleted), RILL_ERROR_ARGUMENT, "wrap_buffer: data is NULL");
+  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(7), NULL, data, sizeof data, count, &deleted),
+          RILL_ERROR_ARGUMENT,
+          "wrap_buffer: [7] of f32 with strides [1] reaches beyond the 24 bytes of data");
+  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(2), (int64_t[]){-1}, data, sizeof data, count,
+                           &deleted),
+          RILL_ERROR_ARGUMENT,
+          "wrap_buffer: [2] of f32 with strides [-1] reaches beyond the 24 bytes of data");
+  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(3), (int64_t[]){INT64_MAX}, data, sizeof data,
+                           count, &deleted),
+          RILL_ERROR_ARGUMENT,
+          "wrap_buffer: [3] of f32 with strides [9223372036854775807] reaches beyond the 24 bytes "
+          "of data");
+  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(1), NULL, (char *)data + 1, 8, count, &deleted),
+          RILL_ERROR_ARGUMENT, "wrap_buffer: data is not aligned to the 4 bytes of f32");
+  refused(rill_wrap_buffer(ctx, RILL_F32, SHAPE(1), NULL, NULL, 8, count, &deleted),
+          RILL_ERROR_ARGUMENT, "wrap_buffer: data is NULL");
   ck_assert_int_eq(deleted, 1);
 }
 END_TEST
