@@ -63,7 +63,10 @@ static void N(softmax_and_log_softmax)(void) {
     for (int i = 0; i < 2 * n; i++) exact[i] = x[i] = x[i] * 8;
     for (int r = 0; r < 2; r++) {
       N(log_probabilities)(exact + r * n, logp, n);
-      for (int i = 0; i < n; i++) p[r * n + i] = (double)expl(logp[i]), lp[r * n + i] = (double)logp[i];
+      for (int i = 0; i < n; i++) {
+        p[r * n + i] = (double)expl(logp[i]);
+        lp[r * n + i] = (double)logp[i];
+      }
     }
     K(softmax)(x, y, 2, n);
     ck_close(y, p, 2 * n);
@@ -103,16 +106,19 @@ static void N(backward)(void) {
   enum { MOST = 1500 };
   static REAL g[MOST], y[MOST], gx[MOST];
   static double eg[MOST], ey[MOST], want[MOST];
+  static long double logp[MOST];
   for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
     int n = sizes[k];
     N(typed_normal)(3 + k, g, eg, n);
     N(typed_normal)(30 + k, y, ey, n);
+    N(log_probabilities)(ey, logp, n);
     long double dot = 0, sum = 0;
-    for (int i = 0; i < n; i++) ey[i] = y[i] = -1 - (REAL)fabs(y[i]);
+    for (int i = 0; i < n; i++) ey[i] = y[i] = (REAL)expl(logp[i]);
     for (int i = 0; i < n; i++) dot += (long double)eg[i] * ey[i], sum += eg[i];
     for (int i = 0; i < n; i++) want[i] = (double)((eg[i] - dot) * ey[i]);
     K(softmax_backward)(g, y, gx, 1, n);
     ck_close(gx, want, n);
+    for (int i = 0; i < n; i++) ey[i] = y[i] = (REAL)logp[i];
     for (int i = 0; i < n; i++) want[i] = (double)(eg[i] - expl(ey[i]) * sum);
     K(log_softmax_backward)(g, y, g, 1, n);
     ck_close(g, want, n);
