@@ -155,10 +155,15 @@ static inline real L(v_copysign)(real magnitude, real sign) {
   return L(v_real)((L(v_bits)(magnitude) & ~V_SIGN) | (L(v_bits)(sign) & V_SIGN));
 }
 
-/* The smaller, the larger of the two; NaN where x is. Once x is one of these, compare it with no
- * other constant: gcc would thread the jump and compute what follows once for each outcome. */
+/* NaN where x is. Compare no result of these with another constant: gcc would thread the jump and
+ * compute what follows once for each outcome. */
 static inline real L(v_min)(real x, real high) { return x > high ? high : x; }
 static inline real L(v_max)(real x, real low) { return x < low ? low : x; }
+/* For low <= high. */
+static inline real L(v_clamp)(real x, real low, real high) {
+  real y = x < low ? low : x;
+  return x > high ? high : y;
+}
 
 /* To the nearest integer, ties to even. */
 static inline real L(v_round)(real x) {
@@ -185,8 +190,8 @@ static inline real L(v_exp_reduce)(real x, real low, real *p) {
   return t;
 }
 
-/* exp(x + low) for a small `low`, where the result is within 2^(+-250) (or 2^(+-2000)). The power of
- * 2 is applied in two halves, since as a whole it may be out of range where the result is not. */
+/* exp(x + low) for a small `low`, where the result is within 2^(+-250), or 2^(+-2000) in f64.
+ * The power of 2 is applied in halves: whole it may be out of range where the result is not. */
 static inline real L(v_exp_sum)(real x, real low) {
   real p;
   real t = L(v_exp_reduce)(x, low, &p);
@@ -195,11 +200,11 @@ static inline real L(v_exp_sum)(real x, real low) {
 }
 
 static inline real L(v_exp)(real x) {
-  return L(v_exp_sum)(L(v_min)(L(v_max)(x, V_EXP_LOW), V_EXP_HIGH), 0);
+  return L(v_exp_sum)(L(v_clamp)(x, V_EXP_LOW, V_EXP_HIGH), 0);
 }
 
 static inline real L(v_expm1)(real x) {
-  real p, b = L(v_min)(L(v_max)(x, V_ONE_LOW), V_EXP_HIGH);
+  real p, b = L(v_clamp)(x, V_ONE_LOW, V_EXP_HIGH);
   real t = L(v_exp_reduce)(b, 0, &p);
   V_BITS n = L(v_bits)(t), half = L(v_bits)((t - V_MAGIC) * R(0.5) + V_MAGIC), rest = n - half;
   real s = L(v_power_of_2)(half);
@@ -207,7 +212,7 @@ static inline real L(v_expm1)(real x) {
   return x == 0 ? x : y;
 }
 
-/* log(x) + low: x = 2^e (1 + f) and, with s = f / (2 + f), log(1 + f) = 2 atanh(s), 2 s = f - s f. */
+/* log(x) + low: x = 2^e (1 + f), and with s = f / (2 + f) log(1 + f) = 2 atanh s, 2s = f - s f. */
 static inline real L(v_log_sum)(real x, real low) {
   bool tiny = x < V_MIN;
   real scaled = tiny ? x * V_BIG : x;
@@ -240,18 +245,23 @@ static inline real L(v_tanh)(real x) {
   return L(v_copysign)(y / (y + 2), x);
 }
 
+/* exp(-|x|). */
+static inline real L(v_exp_decay)(real x) {
+  return L(v_exp_sum)(-L(v_min)(L(v_abs)(x), -V_EXP_LOW), 0);
+}
+
 static inline real L(v_sigmoid)(real x) {
-  real e = L(v_exp)(-L(v_abs)(x));
+  real e = L(v_exp_decay)(x);
   return (x < 0 ? e : R(1.0)) / (1 + e);
 }
 
 /* log(1 + e^x). */
 static inline real L(v_softplus)(real x) {
-  return (x > 0 ? x : R(0.0)) + L(v_log1p)(L(v_exp)(-L(v_abs)(x)));
+  return (x > 0 ? x : R(0.0)) + L(v_log1p)(L(v_exp_decay)(x));
 }
 
-/* erfc(a) for finite a >= 0, given exp(-a^2): the scaled function in a variable that maps [0, inf) to
- * [-1, 1), after Shepherd and Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x^2)
+/* erfc(a) for finite a >= 0, given exp(-a^2): the scaled function in a variable that maps [0, inf)
+ * to [-1, 1), after Shepherd and Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x^2)
  * erfc x". */
 static inline real L(v_erfc)(real a, real exp_square) {
   real d = 1 / (a + V_ERFCX_K);

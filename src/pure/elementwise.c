@@ -37,7 +37,7 @@ INLINE real L(gelu_inner)(real x) {
 
 /* The second term vanishes long before |x| = 40, so that the square there need not overflow. */
 INLINE real L(gelu_tanh_slope)(real x) {
-  real c = L(v_min)(L(v_max)(x, -40), 40), s = L(v_sigmoid)(L(gelu_inner)(c));
+  real c = L(v_clamp)(x, -40, 40), s = L(v_sigmoid)(L(gelu_inner)(c));
   return s + c * (R(1.595769121605730712) + R(0.2140644488178007463) * (c * c)) * (s * (1 - s));
 }
 
@@ -264,7 +264,9 @@ KERNEL(pow_backward, (BINARY_BACKWARD_PARAMETERS),
        (grad, a, stride_a, b, stride_b, grad_a, grad_b, n)) {
   if (grad_b) L(pow_backward_b_loop)(a, stride_a, b, stride_b, grad, grad_b, n);
   if (!grad_a) return;
-  if (n > 0 && stride_b == 0 && L(power_simple)(a, stride_a, *b - 1, *b, grad, grad_a, n)) return;
+  if (n > 0 && stride_b == 0 && *b != 0 &&
+      L(power_simple)(a, stride_a, *b - 1, *b, grad, grad_a, n))
+    return;
   L(pow_backward_a_loop)(a, stride_a, b, stride_b, grad, grad_a, n);
 }
 

@@ -13,8 +13,10 @@ static ld gelu(ld x) { return x * 0.5L * erfcl(-x * 0.70710678118654752440084436
 static ld softplus(ld x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }
 static ld rsqrt(ld x) { return 1 / sqrtl(x); }
 
-/* f(x)[i] for the defaults of PyTorch. */
-static void softplus_f32(const float *x, float *y, int64_t n) { rill_softplus_f32(x, y, n, 1, 100); }
+/* The thresholds are out of reach, so that the formula itself is measured. */
+static void softplus_f32(const float *x, float *y, int64_t n) {
+  rill_softplus_f32(x, y, n, 1, 100);
+}
 static void softplus_f64(const double *x, double *y, int64_t n) {
   rill_softplus_f64(x, y, n, 1, 1000);
 }
@@ -227,7 +229,8 @@ START_TEST(negative_nan_stays) {
       for (int i = 0; i < COPIES; i++) x[i] = -NAN, xd[i] = -(double)NAN;
       functions[k].f32(x, y, COPIES);
       functions[k].f64(xd, yd, COPIES);
-      for (int i = 0; i < COPIES; i++) ck_assert_msg(isnan(y[i]) && isnan(yd[i]), "%s", functions[k].name);
+      for (int i = 0; i < COPIES; i++)
+        ck_assert_msg(isnan(y[i]) && isnan(yd[i]), "%s", functions[k].name);
     }
 }
 END_TEST
