@@ -108,3 +108,8 @@ OP(gather)
 OP(index_select)
 OP(one_hot)
 OP(scatter_add)
+
+/* sequence kernels */
+OP(attention)
+OP(causal_conv1d)
+OP(selective_scan)
