@@ -18,8 +18,8 @@ extern "C" {
 
 /* One input. y[i] = f(x[i]) as in PyTorch, special values included; y may be x. The backward adds
  * nothing: grad_x[i] = grad[i] f'(x[i]); it reads x or y as noted and the other may be NULL; grad_x
- * may be any of its inputs. Error bounds in units in the last place: 3, and for gelu, gelu_tanh and
- * silu 6, for any x whose result is a normal number. */
+ * may be any of its inputs. Errors in units in the last place: at most 3, silu and softplus 4, gelu
+ * 7; gelu_tanh 10 above -2, growing to 100 at -7 with the steepness of its formula. */
 
 /* -x. The backward reads neither. */
 RILL_API void rill_neg_f32(const float *x, float *y, int64_t n);
@@ -639,9 +639,9 @@ typedef enum rill_attention_causal {
  * scaled_dot_product_attention, with what else transformers ask for. Zero means default.
  *
  * q and its gradient are [batch, q_len, heads, head_dim], k [batch, k_len, kv_heads, head_dim],
- * v [.., value_dim], o [batch, q_len, heads, value_dim], each with the distances (in elements) between
- * batches, times and heads given, so that both [B,T,H,D] and [B,H,T,D] will do; the last dim is
- * contiguous. Query head h reads key head h / (heads / kv_heads).
+ * v [.., value_dim], o [batch, q_len, heads, value_dim], each with its strides (in elements) between
+ * batches, times and heads, so that both [B,T,H,D] and [B,H,T,D] will do; the last dim is contiguous.
+ * Query head h reads key head h / (heads / kv_heads).
  *
  * Scores go scale, softcap, alibi, bias, mask, in that order. What is masked is left out, never
  * multiplied by 0: neither its NaN nor its infinity reaches o or a gradient. A query that sees no key
@@ -686,12 +686,12 @@ RILL_API uint64_t rill_attention_dropout_blocks(const rill_attention_params *par
 
 /* Units unit_begin .. unit_end of the forward. lse [batch, heads, q_len] is the logarithm of the sum
  * of exponentials of each query's scores, which backward needs. Dao 2023, algorithm 1. */
-RILL_API void rill_attention_f32(const rill_attention_params *params, const float *q, const float *k,
-                                 const float *v, float *o, float *lse, int64_t unit_begin,
-                                 int64_t unit_end, void *workspace);
-RILL_API void rill_attention_f64(const rill_attention_params *params, const double *q, const double *k,
-                                 const double *v, double *o, double *lse, int64_t unit_begin,
-                                 int64_t unit_end, void *workspace);
+RILL_API void rill_attention_f32(const rill_attention_params *params, const float *q,
+                                 const float *k, const float *v, float *o, float *lse,
+                                 int64_t unit_begin, int64_t unit_end, void *workspace);
+RILL_API void rill_attention_f64(const rill_attention_params *params, const double *q,
+                                 const double *k, const double *v, double *o, double *lse,
+                                 int64_t unit_begin, int64_t unit_end, void *workspace);
 
 /* Units of the backward: gradients of q, k and v in their layouts (overwritten), from that of o. None
  * goes to bias or alibi. Dao 2023, algorithm 2. */
@@ -702,9 +702,9 @@ RILL_API void rill_attention_backward_f32(const rill_attention_params *params, c
                                           void *workspace);
 RILL_API void rill_attention_backward_f64(const rill_attention_params *params, const double *q,
                                           const double *k, const double *v, const double *o,
-                                          const double *lse, const double *d_o, double *dq, double *dk,
-                                          double *dv, int64_t unit_begin, int64_t unit_end,
-                                          void *workspace);
+                                          const double *lse, const double *d_o, double *dq,
+                                          double *dk, double *dv, int64_t unit_begin,
+                                          int64_t unit_end, void *workspace);
 
 /* ---- selective scan (src/pure/selective_scan.c) ----------------------------------------------- */
 

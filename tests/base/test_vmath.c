@@ -10,6 +10,9 @@ typedef long double ld;
 static ld sigmoid(ld x) { return 1 / (1 + expl(-x)); }
 static ld silu(ld x) { return x * sigmoid(x); }
 static ld gelu(ld x) { return x * 0.5L * erfcl(-x * 0.707106781186547524400844362104849L); }
+static ld gelu_tanh(ld x) {
+  return x * sigmoid(2 * sqrtl(2 / acosl(-1)) * (x + 0.044715L * x * x * x));
+}
 static ld softplus(ld x) { return (x > 0 ? x : 0) + log1pl(expl(-fabsl(x))); }
 static ld rsqrt(ld x) { return 1 / sqrtl(x); }
 
@@ -53,6 +56,8 @@ static const struct function {
     {"cos, large", BOTH(cos), cosl, 1e5, 1e15, 3},
     {"silu", BOTH(silu), silu, -80, 45, 4},
     {"gelu", BOTH(gelu), gelu, -13, 10, 7},
+    {"gelu_tanh", BOTH(gelu_tanh), gelu_tanh, -2, 10, 10},
+    {"gelu_tanh, tail", BOTH(gelu_tanh), gelu_tanh, -7, 10, 100},
     {"softplus", softplus_f32, softplus_f64, softplus, -80, 60, 4},
     {"sqrt", BOTH(sqrt), sqrtl, 0, 1e6, 0.5},
     {"rsqrt", BOTH(rsqrt), rsqrt, 1e-6, 1e6, 1.5},
