@@ -9,7 +9,8 @@
 
 #define VEC_BYTES (LANES * (int)sizeof(real))
 typedef real L(vec) __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
-typedef real L(quad) __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
+typedef real L(quad)
+    __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
 /* A vector of dots, of at least four reals. */
 #define DOT_LANES (LANES < 4 ? 4 : LANES)

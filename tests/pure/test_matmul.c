@@ -62,7 +62,8 @@ END_TEST
 
 START_TEST(scales_and_accumulates) {
   static const double factors[] = {0, 1, -0.5, 2};
-  static const shape shapes[] = {{1, 40, 19}, {40, 1, 19}, {1, 1, 99}, {7, 45, 300}, {70, 33, 520}, {3, 3, 3}};
+  static const shape shapes[] = {{1, 40, 19},  {40, 1, 19},   {1, 1, 99},
+                                 {7, 45, 300}, {70, 33, 520}, {3, 3, 3}};
   cpu_set_level(_i);
   for (int s = 0; s < 6; s++)
     for (int x = 0; x < 16; x++)
