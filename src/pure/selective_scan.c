@@ -67,9 +67,10 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
                                                     {p->z_stride, p->channels},
                                                     {p->B_stride, p->states},
                                                     {p->C_stride, p->states}};
-  int64_t channels, steps, all;
-  if (!checked_add(p->channels, SCAN_LANES, &channels) || !checked_add(p->steps, SCAN_CHUNK, &steps) ||
-      !checked_mul(p->batch, steps, &all) || !checked_mul(channels, p->states + 4, &channels))
+  int64_t channels, states, steps, all;
+  if (!checked_add(p->channels, SCAN_LANES, &channels) || !checked_add(p->states, 4, &states) ||
+      !checked_add(p->steps, SCAN_CHUNK, &steps) || !checked_mul(p->batch, steps, &all) ||
+      !checked_mul(channels, states, &channels))
     return RILL_ERROR_OVERFLOW;
   for (int i = 0; i < 5; i++) {
     if (rows[i].stride && rows[i].stride < rows[i].least) return RILL_ERROR_SHAPE;
