@@ -54,9 +54,9 @@ typedef struct node {
   struct node *next;  /* engine and destructor: list link */
 } node;
 
-/* A node with room for its edges and saved values in one block; not in any scope. NULL with the
- * error set. */
-node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves);
+/* A node with room for its edges, its saved values and `payload` bytes in one block (0: the payload
+ * is the caller's affair); not in any scope. NULL with the error set. */
+node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves, size_t payload);
 /* Points edge i at the graph place of `t` (and notes its shape). False with the error set where t
  * belongs to another context's graph. */
 bool node_connect(rill_context *ctx, node *n, int i, const rill_tensor *t);

@@ -2,16 +2,13 @@
  * (Chen et al. 2016, "Training deep nets with sublinear memory cost"). */
 #include "autograd/autograd.h"
 
+#include <string.h>
+
 typedef struct checkpoint {
   rill_function function;
   void *user;
   rill_random_state random;
 } checkpoint;
-
-static void checkpoint_free(node *n) {
-  heap_free(n->payload);
-  n->payload = NULL;
-}
 
 /* Inputs again, as leaves of a graph of their own. */
 static bool fresh_inputs(node_call *c, rill_tensor **inputs) {
@@ -46,14 +43,11 @@ static rill_status checkpoint_backward(node_call *c) {
 
 static rill_status checkpoint_record(rill_context *ctx, const checkpoint *k, rill_tensor *const *inputs,
                                      int n_inputs, rill_tensor *y) {
-  node *n = node_new(ctx, "checkpoint", n_inputs, 1, n_inputs);
+  node *n = node_new(ctx, "checkpoint", n_inputs, 1, n_inputs, sizeof *k);
   if (!n) return rill_error(ctx);
-  checkpoint *copy = context_alloc(ctx, "checkpoint", sizeof *copy);
-  bool ok = copy != NULL;
-  if (ok) *copy = *k;
-  n->payload = copy;
-  n->free_payload = checkpoint_free;
+  memcpy(n->payload, k, sizeof *k);
   n->backward = checkpoint_backward;
+  bool ok = true;
   for (int i = 0; ok && i < n_inputs; i++) {
     ok = node_connect(ctx, n, i, inputs[i]);
     if (ok) node_save(n, i, inputs[i]);

@@ -61,7 +61,7 @@ static rill_status custom_forward(rill_custom_call *call, const rill_custom_op *
 
 /* Makes the node. Takes `c` over where it returns RILL_OK. */
 static rill_status custom_record(rill_custom_call *call, custom *c) {
-  node *n = node_new(call->ctx, c->op.name, call->n_inputs, call->n_outputs, call->n_saved);
+  node *n = node_new(call->ctx, c->op.name, call->n_inputs, call->n_outputs, call->n_saved, 0);
   if (!n) return rill_error(call->ctx);
   bool ok = true;
   for (int i = 0; ok && i < call->n_inputs; i++) ok = node_connect(call->ctx, n, i, call->inputs[i]);

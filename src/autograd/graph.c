@@ -60,9 +60,9 @@ static void node_destroy(handle *h) {
   }
 }
 
-node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves) {
+node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves, size_t payload) {
   size_t size = sizeof(node) + (size_t)inputs * sizeof(edge) + (size_t)saves * sizeof(saved) +
-                (size_t)outputs * sizeof(rill_tensor *);
+                (size_t)outputs * sizeof(rill_tensor *) + payload;
   node *n = context_alloc(ctx, name, size);
   if (!n) return NULL;
   memset(n, 0, sizeof *n);
@@ -76,6 +76,7 @@ node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int
   n->edge = (edge *)(n + 1);
   n->saved = (saved *)(n->edge + inputs);
   n->pending = (rill_tensor **)(n->saved + saves);
+  n->payload = payload ? n->pending + outputs : NULL;
   for (int i = 0; i < inputs; i++) n->edge[i].node = NULL;
   if (saves) memset(n->saved, 0, (size_t)saves * sizeof(saved));
   memset(n->pending, 0, (size_t)outputs * sizeof(rill_tensor *));
@@ -84,7 +85,7 @@ node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int
 
 node *node_of_leaf(rill_context *ctx, rill_tensor *t) {
   if (t->node) return (node *)t->node;
-  node *n = node_new(ctx, "leaf", 0, 1, 0);
+  node *n = node_new(ctx, "leaf", 0, 1, 0, 0);
   if (!n) return NULL;
   n->ctx = NULL;
   n->sequence = 0;

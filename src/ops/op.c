@@ -147,7 +147,11 @@ rill_status op_promote(op_call *c, int first, int n, bool to_float) {
       return op_fail(c, RILL_ERROR_DTYPE, "argument %d is %s, which does not compute: convert it with rill_to first",
                      i, rill_dtype_name(d));
   }
-  rill_dtype to = result_type(c, first, n);
+  rill_dtype to = (rill_dtype)op_in(c, first)->dtype;
+  bool alike = true;
+  for (int i = first + 1; i < first + n; i++) alike &= op_in(c, i)->dtype == op_in(c, first)->dtype;
+  if (alike && (dtype_is_float(to) || !to_float)) return RILL_OK;
+  if (!alike) to = result_type(c, first, n);
   if (to_float && !dtype_is_float(to)) to = RILL_F32;
   for (int i = first; i < first + n; i++) {
     if (op_in(c, i)->dtype == to) continue;

@@ -7,71 +7,60 @@
 /* What a node of an op carries. Followed in its block by the arguments' integers and strings. */
 typedef struct payload {
   const rill_op *op;
-  int nargs, outputs, inputs;
+  int nargs, outputs;
   rill_value args[]; /* tensors: replaced at backward by what was saved */
 } payload;
 
-/* Calls visit(c, input, arg, tensor) for each input in order; absent ones with NULL. */
-static int each_input(op_call *c, bool (*visit)(op_call *c, void *to, int input, int arg, const rill_tensor *t),
-                      void *to) {
-  int input = 0;
-  for (int i = 0; i < c->nargs; i++) {
-    const rill_value *v = &c->args[i];
-    int n = v->kind == RILL_VALUE_TENSORS ? v->count : v->kind == RILL_VALUE_TENSOR || v->kind == RILL_VALUE_NONE;
-    for (int j = 0; j < n; j++, input++) {
-      const rill_tensor *t = v->kind == RILL_VALUE_TENSORS ? v->as.tensors[j]
-                             : v->kind == RILL_VALUE_TENSOR ? v->as.tensor
-                                                            : NULL;
-      if (!visit(c, to, input, i, t)) return -1;
+/* Goes through the inputs in order: all tensors, those in lists too, and absent ones as NULL. */
+typedef struct walk {
+  const op_call *c;
+  int arg, item; /* of the input just returned */
+  int input;     /* inputs returned so far */
+} walk;
+
+static inline bool walk_next(walk *w, const rill_tensor **t) {
+  for (; w->arg < w->c->nargs; w->arg++, w->item = -1) {
+    const rill_value *v = &w->c->args[w->arg];
+    w->item++;
+    if (v->kind == RILL_VALUE_TENSORS) {
+      if (w->item == v->count) continue;
+      *t = v->as.tensors[w->item];
+    } else {
+      if (w->item == 1 || (v->kind != RILL_VALUE_TENSOR && v->kind != RILL_VALUE_NONE)) continue;
+      *t = v->kind == RILL_VALUE_TENSOR ? v->as.tensor : NULL;
     }
+    w->input++;
+    return true;
   }
-  return input;
+  return false;
 }
 
-static bool see_wanted(op_call *c, void *to, int input, int arg, const rill_tensor *t) {
-  (void)input, (void)arg;
-  *(bool *)to |= grad_wanted(c->ctx, t);
-  return true;
-}
+static inline walk walk_start(const op_call *c) { return (walk){c, 0, -1, 0}; }
 
 bool record_wanted(const op_call *c) {
-  bool wanted = false;
-  if (c->ctx->grad_mode == GRAD_ON) each_input((op_call *)c, see_wanted, &wanted);
-  return wanted;
+  if (c->ctx->grad_mode != GRAD_ON) return false;
+  const rill_tensor *t;
+  for (walk w = walk_start(c); walk_next(&w, &t);)
+    if (t && t->requires_grad) return true;
+  return false;
 }
 
 static bool saves_arg(const op_call *c, int arg) { return c->op->save & OP_SAVE_INPUT(arg); }
 
-static bool see_saved(op_call *c, void *to, int input, int arg, const rill_tensor *t) {
-  (void)input;
-  *(int *)to += t && saves_arg(c, arg);
-  return true;
-}
-
-typedef struct recorder {
-  node *node;
-  int saved;
-} recorder;
-
-static bool see_connect(op_call *c, void *to, int input, int arg, const rill_tensor *t) {
-  recorder *r = to;
-  if (!t) {
-    r->node->edge[input] = (edge){.node = NULL};
-    return true;
+/* Ties the node's edges to the inputs and saves those that backward reads. */
+static bool connect_inputs(op_call *c, node *n, int *next) {
+  const rill_tensor *t;
+  for (walk w = walk_start(c); walk_next(&w, &t);) {
+    if (!t) continue;
+    if (!node_connect(c->ctx, n, w.input - 1, t)) return false;
+    if (!saves_arg(c, w.arg)) continue;
+    if (t->inference) {
+      op_fail(c, RILL_ERROR_GRAPH, "argument %d was made in inference mode and cannot be saved for backward", w.arg);
+      return false;
+    }
+    node_save(n, (*next)++, t);
   }
-  if (!node_connect(c->ctx, r->node, input, t)) return false;
-  if (!saves_arg(c, arg)) return true;
-  if (t->inference) {
-    op_fail(c, RILL_ERROR_GRAPH, "argument %d was made in inference mode and cannot be saved for backward", arg);
-    return false;
-  }
-  node_save(r->node, r->saved++, t);
   return true;
-}
-
-static void free_payload(node *n) {
-  heap_free(n->payload);
-  n->payload = NULL;
 }
 
 /* What the copy of an argument needs beside its rill_value. */
@@ -82,12 +71,14 @@ static size_t extra_bytes(const rill_value *v) {
   return 0;
 }
 
-/* A copy of the arguments that lives as long as the node; tensor pointers are cleared. */
-static payload *copy_args(op_call *c) {
+static size_t payload_bytes(const op_call *c) {
   size_t size = sizeof(payload) + (size_t)c->nargs * sizeof(rill_value);
   for (int i = 0; i < c->nargs; i++) size += extra_bytes(&c->args[i]);
-  payload *p = context_alloc(c->ctx, c->op->name, size);
-  if (!p) return NULL;
+  return size;
+}
+
+/* A copy of the arguments that lives as long as the node; tensor pointers are cleared. */
+static void copy_args(const op_call *c, payload *p) {
   p->op = c->op;
   p->nargs = c->nargs;
   p->outputs = c->outputs;
@@ -110,7 +101,6 @@ static payload *copy_args(op_call *c) {
     p->args[i] = v;
     rest += bytes;
   }
-  return p;
 }
 
 /* Puts saved tensors where the op's backward looks for them. */
@@ -148,41 +138,38 @@ static rill_status backward(node_call *call) {
   return p->op->backward(&g);
 }
 
-/* Extras are saved up to the last that forward set; those must have no gap. */
-static int count_saves(op_call *c) {
-  int saves = 0;
-  each_input(c, see_saved, &saves);
-  for (int o = 0; o < c->outputs; o++) saves += (c->op->save & OP_SAVE_OUTPUT(o)) != 0;
-  for (int x = 0; x < OP_MAX_EXTRA && c->extra[x]; x++) saves++;
-  return saves;
+/* How many inputs a call has, and how many values its node saves. Extras are saved up to the last that
+ * forward set; those must have no gap. */
+static void count(const op_call *c, int *inputs, int *saves) {
+  const rill_tensor *t;
+  *saves = 0;
+  walk w = walk_start(c);
+  while (walk_next(&w, &t)) *saves += t && saves_arg(c, w.arg);
+  *inputs = w.input;
+  for (int o = 0; o < c->outputs; o++) *saves += (c->op->save & OP_SAVE_OUTPUT(o)) != 0;
+  for (int x = 0; x < OP_MAX_EXTRA && c->extra[x]; x++) ++*saves;
 }
 
 /* An output is saved as an alias outside the graph: saving itself would tie a knot of references. */
-static bool save_results(op_call *c, recorder *r) {
+static bool save_results(op_call *c, node *n, int *next) {
   for (int o = 0; o < c->outputs; o++) {
     if (!(c->op->save & OP_SAVE_OUTPUT(o))) continue;
     rill_tensor *alias = tensor_alias(c->ctx, c->out[o]);
     if (!alias) return false;
-    node_save(r->node, r->saved++, alias);
+    node_save(n, (*next)++, alias);
   }
-  for (int x = 0; x < OP_MAX_EXTRA && c->extra[x]; x++) node_save(r->node, r->saved++, c->extra[x]);
-  return true;
-}
-
-static bool see_nothing(op_call *c, void *to, int input, int arg, const rill_tensor *t) {
-  (void)c, (void)to, (void)input, (void)arg, (void)t;
+  for (int x = 0; x < OP_MAX_EXTRA && c->extra[x]; x++) node_save(n, (*next)++, c->extra[x]);
   return true;
 }
 
 rill_status record(op_call *c) {
-  int inputs = each_input(c, see_nothing, NULL);
-  node *n = node_new(c->ctx, c->op->name, inputs, c->outputs, count_saves(c));
+  int inputs, saves, next = 0;
+  count(c, &inputs, &saves);
+  node *n = node_new(c->ctx, c->op->name, inputs, c->outputs, saves, payload_bytes(c));
   if (!n) return rill_error(c->ctx);
-  recorder r = {n, 0};
   n->backward = backward;
-  n->payload = copy_args(c);
-  n->free_payload = free_payload;
-  if (n->payload && each_input(c, see_connect, &r) >= 0 && save_results(c, &r))
+  copy_args(c, n->payload);
+  if (connect_inputs(c, n, &next) && save_results(c, n, &next))
     for (int o = 0; o < c->outputs; o++)
       if (dtype_is_float((rill_dtype)c->out[o]->dtype)) node_output(n, o, c->out[o]);
   handle_release(&n->base);
