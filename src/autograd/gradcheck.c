@@ -55,13 +55,15 @@ static bool numerical(check *k, int i, int64_t element, double *column, int64_t 
   bool ok = rill_scope_open(k->ctx) == RILL_OK;
   if (!ok) return false;
   *x = kept + k->eps;
-  const rill_tensor *up = evaluate(k, NULL);
+  const rill_tensor *y = evaluate(k, NULL);
+  ok = y && y->numel == outputs; /* copied at once: the output may be a view of the input */
+  if (ok) memcpy(column, y->data, (size_t)outputs * sizeof(double));
   *x = kept - k->eps;
-  const rill_tensor *down = up ? evaluate(k, NULL) : NULL;
-  *x = kept;
-  ok = down && up->numel == outputs && down->numel == outputs;
+  y = ok ? evaluate(k, NULL) : NULL;
+  ok = y && y->numel == outputs;
   for (int64_t o = 0; ok && o < outputs; o++)
-    column[o] = (((const double *)up->data)[o] - ((const double *)down->data)[o]) / (2 * k->eps);
+    column[o] = (column[o] - ((const double *)(const void *)y->data)[o]) / (2 * k->eps);
+  *x = kept;
   rill_scope_close(k->ctx);
   return ok;
 }
@@ -117,7 +119,7 @@ static bool compare(check *k, int64_t outputs, double **jacobian, double *column
 static bool run_check(check *k) {
   rill_scope_open(k->ctx);
   const rill_tensor *y = evaluate(k, NULL);
-  int64_t outputs = y ? y->numel : -1, total = outputs;
+  int64_t outputs = y ? y->numel : -1, total = outputs + 1;
   rill_scope_close(k->ctx);
   for (int i = 0; i < k->n_inputs; i++) total += k->inputs[i]->requires_grad ? outputs * k->inputs[i]->numel : 0;
   if (outputs < 0) return false;
