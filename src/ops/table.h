@@ -112,4 +112,5 @@ OP(scatter_add)
 /* sequence kernels */
 OP(attention)
 OP(causal_conv1d)
+OP(rope)
 OP(selective_scan)

@@ -51,6 +51,7 @@ FACE(attention, T(0), T(1), T(2),
      &(rill_attention_options){sizeof(rill_attention_options), (rill_causal)I(5), I(6), F(7), F(8),
                                F(9), T(3), T(4)})
 FACE(causal_conv1d, T(0), T(1), T(2), T(3), B(4), SECOND(5))
+FACE(rope, T(0), I(1), F(2), B(3))
 FACE(selective_scan, T(0), T(1), T(2), T(3), T(4),
      &(rill_selective_scan_options){sizeof(rill_selective_scan_options), T(5), T(6), T(7), B(9),
                                     T(8), SECOND(10)})
