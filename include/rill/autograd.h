@@ -55,7 +55,8 @@ RILL_API rill_tensor *rill_detach(rill_context *ctx, const rill_tensor *tensor);
 /* Called with the gradient of `tensor` when a backward pass has it; may return another of the same
  * shape and dtype to take its place, or NULL to leave it. Runs without recording. */
 typedef rill_tensor *(*rill_grad_hook)(rill_context *ctx, void *user, const rill_tensor *grad);
-/* Adds a hook; the id removes it. 0 on error. Tensor.register_hook */
+/* Adds a hook; the id removes it. 0 on error, and `user` then stays the caller's.
+ * Tensor.register_hook */
 RILL_API int64_t rill_add_grad_hook(rill_context *ctx, rill_tensor *tensor, rill_grad_hook hook,
                                     void *user, void (*free_user)(void *user));
 RILL_API rill_status rill_remove_grad_hook(rill_context *ctx, rill_tensor *tensor, int64_t id);
@@ -96,7 +97,7 @@ typedef rill_tensor *(*rill_function)(rill_context *ctx, void *user, rill_tensor
                                       int n_inputs);
 
 /* Runs `function` without keeping its graph; the backward pass runs it again. Random ops draw the
- * same numbers both times. torch.utils.checkpoint */
+ * same numbers both times; rill_grad cannot pass through. torch.utils.checkpoint */
 RILL_API rill_tensor *rill_checkpoint(rill_context *ctx, rill_function function, void *user,
                                       rill_tensor *const *inputs, int n_inputs);
 

@@ -30,6 +30,7 @@ typedef struct node_call {
   rill_tensor **grad;
   rill_tensor **result;
   const bool *need;
+  bool capturing; /* the pass is rill_grad's, which leaves .grad alone */
 } node_call;
 
 typedef rill_status (*node_backward)(node_call *c);
@@ -37,26 +38,28 @@ typedef rill_status (*node_backward)(node_call *c);
 /* A leaf's node has no backward: it gathers the leaf's gradient. */
 typedef struct node {
   handle base;
-  rill_context *ctx;  /* whose graph; NULL for leaves, which any context may use */
-  uint64_t sequence;  /* creation order; leaves 0 */
-  const char *name;   /* the op's; static */
+  rill_context *ctx; /* whose graph; NULL for leaves, which any context may use */
+  uint64_t sequence; /* creation order; leaves 0 */
+  const char *name;  /* the op's; static */
   node_backward backward;
   void (*free_payload)(struct node *n); /* may be NULL; runs once, when saved values go */
   void *payload;                        /* the ops floor's: descriptor and arguments */
   int inputs, outputs, saves;
-  bool queued;        /* engine: waits in the queue of a running backward */
+  const void *queued; /* engine: the running pass in whose queue it waits, or NULL */
+  bool running;       /* engine: it or its hooks run now */
   bool released;      /* saved values are gone: backward again is an error */
   edge *edge;         /* [inputs] */
   saved *saved;       /* [saves]  */
   rill_tensor *grad;  /* leaf: its gradient. The node owns it */
   struct hook *hooks;
   rill_tensor **pending; /* engine: [outputs] gradients gathered so far in this backward */
-  struct node *next;  /* engine and destructor: list link */
+  struct node *next;     /* engine and destructor: list link */
 } node;
 
 /* A node with room for its edges, its saved values and `payload` bytes in one block (0: the payload
  * is the caller's affair); not in any scope. NULL with the error set. */
-node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves, size_t payload);
+node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves,
+               size_t payload);
 /* Points edge i at the graph place of `t` (and notes its shape). False with the error set where t
  * belongs to another context's graph. */
 bool node_connect(rill_context *ctx, node *n, int i, const rill_tensor *t);

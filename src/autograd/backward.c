@@ -21,6 +21,7 @@ typedef struct engine {
   bool retain_graph;
   capture *captures; /* NULL: leaves accumulate */
   int capture_count;
+  uint64_t floor; /* of rill_grad: no node made before this one leads to a capture */
 } engine;
 
 static bool queue_push(engine *e, node *n) {
@@ -38,7 +39,7 @@ static bool queue_push(engine *e, node *n) {
     e->queue[i] = e->queue[(i - 1) / 2];
   e->queue[i] = n;
   handle_retain(&n->base);
-  n->queued = true;
+  n->queued = e;
   return true;
 }
 
@@ -55,7 +56,7 @@ static node *queue_pop(engine *e) {
     i = child;
   }
   e->queue[i] = last;
-  top->queued = false;
+  top->queued = NULL;
   return top;
 }
 
@@ -145,16 +146,31 @@ static rill_tensor *sum_to(engine *e, rill_tensor *grad, const edge *to) {
   return grad;
 }
 
+/* A pass within a pass (in a hook, or of a checkpoint) may meet nodes of the outer one. It may add to
+ * a leaf that waits there, since the outer pass will accumulate it; it may not run a node twice at
+ * once, nor give away what the outer pass has gathered. */
+static bool may_reach(engine *e, const node *n) {
+  if (n->ctx && n->ctx != e->ctx)
+    error_set(e->ctx, RILL_ERROR_GRAPH, e->op, "%s belongs to the graph of another context",
+              n->name);
+  else if (n->running || (n->queued && n->queued != e && (n->backward || e->captures)))
+    error_set(e->ctx, RILL_ERROR_GRAPH, e->op,
+              "%s is part of a backward pass that is still running", n->name);
+  return e->ctx->error == RILL_OK;
+}
+
 /* Hands one input's gradient on to where the input came from. */
 static bool deliver(engine *e, const node *n, const edge *to, const rill_tensor *result) {
-  rill_tensor *grad = (rill_tensor *)tensor_converted(e->ctx, n->name, result, (rill_dtype)to->dtype);
+  rill_tensor *grad =
+      (rill_tensor *)tensor_converted(e->ctx, n->name, result, (rill_dtype)to->dtype);
   if (grad && !shape_equal(grad->shape, grad->ndim, to->shape, to->ndim)) {
     int64_t joint[RILL_MAX_DIMS];
     int joint_ndim;
     if (!shape_broadcast(grad->shape, grad->ndim, to->shape, to->ndim, joint, &joint_ndim) ||
         !shape_equal(joint, joint_ndim, grad->shape, grad->ndim)) {
       char a[SHAPE_TEXT], b[SHAPE_TEXT];
-      error_set(e->ctx, RILL_ERROR_SHAPE, n->name, "backward gave a gradient of %s for an input of %s",
+      error_set(e->ctx, RILL_ERROR_SHAPE, n->name,
+                "backward gave a gradient of %s for an input of %s",
                 shape_text(grad->shape, grad->ndim, a), shape_text(to->shape, to->ndim, b));
       return false;
     }
@@ -162,7 +178,8 @@ static bool deliver(engine *e, const node *n, const edge *to, const rill_tensor 
   }
   if (!grad) return false;
   node *from = to->node;
-  return (from->queued || queue_push(e, from)) && gather(e, &from->pending[to->output], grad);
+  return may_reach(e, from) && (from->queued || queue_push(e, from)) &&
+         gather(e, &from->pending[to->output], grad);
 }
 
 /* Runs hooks over the gathered gradients and leaves copies where rill_grad asked for them. */
@@ -176,6 +193,8 @@ static bool settle_outputs(engine *e, node *n) {
       handle_retain(&other->base);
       handle_release(&grad->base);
       n->pending[o] = grad = other;
+      hook *kept = hook_kept(n, o); /* after every hook, as in PyTorch */
+      if (kept && !gather(e, &kept->kept, grad)) return false;
     }
     for (int i = 0; i < e->capture_count; i++) {
       capture *c = &e->captures[i];
@@ -222,7 +241,7 @@ static bool run_backward(engine *e, node *n) {
     memset(result, 0, (size_t)n->inputs * sizeof *result);
   }
   for (int i = 0; i < n->inputs; i++) need[i] = n->edge[i].node != NULL;
-  node_call call = {e->ctx, n, n->pending, result, need};
+  node_call call = {e->ctx, n, n->pending, result, need, e->captures != NULL};
   bool ok = n->backward(&call) == RILL_OK && e->ctx->error == RILL_OK;
   for (int i = 0; ok && i < n->inputs; i++)
     if (need[i] && result[i]) ok = deliver(e, n, &n->edge[i], result[i]);
@@ -231,11 +250,22 @@ static bool run_backward(engine *e, node *n) {
 }
 
 static bool run_node(engine *e, node *n) {
-  if (rill_scope_open(e->ctx) != RILL_OK) return false;
-  bool ok = settle_outputs(e, n) && (n->backward ? run_backward(e, n) : finish_leaf(e, n));
+  if (n->sequence < e->floor) {
+    drop_pending(n);
+    return true;
+  }
+  bool last = e->captures && n->sequence == e->floor; /* nothing is wanted of what lies below */
+  if (rill_scope_open(e->ctx) != RILL_OK) {
+    drop_pending(n);
+    return false;
+  }
+  n->running = true;
+  bool ok = settle_outputs(e, n);
+  if (ok && !last) ok = n->backward ? run_backward(e, n) : finish_leaf(e, n);
+  n->running = false;
   rill_scope_close(e->ctx);
   drop_pending(n);
-  if (ok && n->backward && !e->retain_graph) node_release_saved(n);
+  if (ok && !last && n->backward && !e->retain_graph) node_release_saved(n);
   return ok;
 }
 
@@ -267,8 +297,10 @@ static bool engine_seed(engine *e, const rill_tensor *output, const rill_tensor 
     return false;
   }
   if (!seed && output->numel != 1) {
-    error_set(ctx, RILL_ERROR_SHAPE, e->op, "an output of %s needs a gradient to start from: only a single element has one by itself",
-              shape_text(output->shape, output->ndim, a));
+    error_set(
+        ctx, RILL_ERROR_SHAPE, e->op,
+        "an output of %s needs a gradient to start from: only a single element has one by itself",
+        shape_text(output->shape, output->ndim, a));
     return false;
   }
   if (seed && !shape_equal(seed->shape, seed->ndim, output->shape, output->ndim)) {
@@ -276,7 +308,10 @@ static bool engine_seed(engine *e, const rill_tensor *output, const rill_tensor 
               shape_text(seed->shape, seed->ndim, a), shape_text(output->shape, output->ndim, b));
     return false;
   }
-  edge to = {.node = (node *)output->node, .output = output->output, .dtype = output->dtype, .ndim = output->ndim};
+  edge to = {.node = (node *)output->node,
+             .output = output->output,
+             .dtype = output->dtype,
+             .ndim = output->ndim};
   memcpy(to.shape, output->shape, sizeof to.shape);
   if (rill_scope_open(ctx) != RILL_OK) return false;
   if (!seed) seed = rill_full(ctx, (rill_dtype)output->dtype, output->shape, output->ndim, 1);
@@ -315,16 +350,22 @@ rill_status rill_grad(rill_context *ctx, rill_tensor *const *outputs, int n_outp
                       bool retain_graph, bool allow_unused, rill_tensor **results) {
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!outputs || n_outputs < 1 || !inputs || n_inputs < 1 || !results)
-    return error_set(ctx, RILL_ERROR_ARGUMENT, "grad", "outputs, inputs and results must not be NULL or empty");
-  for (int i = 0; i < n_inputs; i++)
-    if (!inputs[i] || !inputs[i]->requires_grad)
-      return error_set(ctx, RILL_ERROR_GRAPH, "grad", "input %d %s", i,
-                       inputs[i] ? "requires no gradient" : "is NULL");
+    return error_set(ctx, RILL_ERROR_ARGUMENT, "grad",
+                     "outputs, inputs and results must not be NULL or empty");
+  for (int i = 0; i < n_inputs; i++) results[i] = NULL;
+  for (int i = 0; i < n_inputs; i++) {
+    if (!inputs[i]) return error_set(ctx, RILL_ERROR_ARGUMENT, "grad", "input %d is NULL", i);
+    if (!inputs[i]->requires_grad)
+      return error_set(ctx, RILL_ERROR_GRAPH, "grad", "input %d requires no gradient", i);
+  }
   engine e = {.ctx = ctx, .op = "grad", .retain_graph = retain_graph, .capture_count = n_inputs};
   e.captures = context_alloc(ctx, "grad", (size_t)n_inputs * sizeof(capture));
   if (!e.captures) return rill_error(ctx);
-  for (int i = 0; i < n_inputs; i++)
+  e.floor = UINT64_MAX;
+  for (int i = 0; i < n_inputs; i++) {
     e.captures[i] = (capture){(node *)inputs[i]->node, inputs[i]->output, NULL};
+    if (e.captures[i].node->sequence < e.floor) e.floor = e.captures[i].node->sequence;
+  }
   bool ok = true;
   for (int i = 0; ok && i < n_outputs; i++) {
     if (!outputs[i]) error_set(ctx, RILL_ERROR_ARGUMENT, "grad", "output %d is NULL", i);

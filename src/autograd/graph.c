@@ -60,7 +60,8 @@ static void node_destroy(handle *h) {
   }
 }
 
-node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves, size_t payload) {
+node *node_new(rill_context *ctx, const char *name, int inputs, int outputs, int saves,
+               size_t payload) {
   size_t size = sizeof(node) + (size_t)inputs * sizeof(edge) + (size_t)saves * sizeof(saved) +
                 (size_t)outputs * sizeof(rill_tensor *) + payload;
   node *n = context_alloc(ctx, name, size);
@@ -103,7 +104,8 @@ bool node_connect(rill_context *ctx, node *n, int i, const rill_tensor *t) {
   if (!t->requires_grad) return true;
   node *from = (node *)t->node;
   if (from->ctx && from->ctx != ctx) {
-    error_set(ctx, RILL_ERROR_GRAPH, n->name, "input %d belongs to the graph of another context", i);
+    error_set(ctx, RILL_ERROR_GRAPH, n->name, "input %d belongs to the graph of another context",
+              i);
     return false;
   }
   handle_retain(&from->base);
@@ -129,7 +131,8 @@ rill_tensor *node_saved(rill_context *ctx, const node *n, int i) {
   if (now != s->version) {
     char shape[SHAPE_TEXT];
     error_set(ctx, RILL_ERROR_GRAPH, n->name,
-              "a tensor of shape %s that backward needs was changed in place: saved at version %u, now %u",
+              "a tensor of shape %s that backward needs was changed in place: saved at version %u, "
+              "now %u",
               shape_text(s->tensor->shape, s->tensor->ndim, shape), s->version, now);
     return NULL;
   }

@@ -6,12 +6,15 @@ rill_status rill_set_requires_grad(rill_context *ctx, rill_tensor *tensor, bool 
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!tensor) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the tensor is NULL");
   if (!rill_is_leaf(tensor))
-    return error_set(ctx, RILL_ERROR_GRAPH, op, "the tensor is the result of recorded ops: detach it first");
+    return error_set(ctx, RILL_ERROR_GRAPH, op,
+                     "the tensor is the result of recorded ops: detach it first");
   if (on && !dtype_computes((rill_dtype)tensor->dtype))
-    return error_set(ctx, RILL_ERROR_DTYPE, op, "only f32 and f64 tensors have gradients, this is %s",
+    return error_set(ctx, RILL_ERROR_DTYPE, op,
+                     "only f32 and f64 tensors have gradients, this is %s",
                      rill_dtype_name((rill_dtype)tensor->dtype));
   if (on && tensor->inference)
-    return error_set(ctx, RILL_ERROR_GRAPH, op, "the tensor was made in inference mode: clone it outside first");
+    return error_set(ctx, RILL_ERROR_GRAPH, op,
+                     "the tensor was made in inference mode: clone it outside first");
   if (on && !node_of_leaf(ctx, tensor)) return rill_error(ctx);
   tensor->requires_grad = on;
   return RILL_OK;
@@ -35,18 +38,21 @@ rill_status rill_set_grad(rill_context *ctx, rill_tensor *tensor, rill_tensor *g
   static const char op[] = "set_grad";
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   if (!context_ready(ctx)) return rill_error(ctx);
-  if (!tensor || !rill_is_leaf(tensor) || (grad && !tensor->requires_grad))
+  if (!tensor) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the tensor is NULL");
+  if (!rill_is_leaf(tensor) || (grad && !tensor->requires_grad))
     return error_set(ctx, RILL_ERROR_GRAPH, op, "the tensor is no leaf that requires a gradient");
   if (!tensor->node) return RILL_OK;
   if (grad && (grad->dtype != tensor->dtype ||
                !shape_equal(grad->shape, grad->ndim, tensor->shape, tensor->ndim)))
-    return error_set(ctx, RILL_ERROR_SHAPE, op, "the gradient is %s %s, the tensor %s %s",
-                     rill_dtype_name((rill_dtype)grad->dtype), shape_text(grad->shape, grad->ndim, a),
-                     rill_dtype_name((rill_dtype)tensor->dtype),
-                     shape_text(tensor->shape, tensor->ndim, b));
+    return error_set(
+        ctx, RILL_ERROR_SHAPE, op, "the gradient is %s %s, the tensor %s %s",
+        rill_dtype_name((rill_dtype)grad->dtype), shape_text(grad->shape, grad->ndim, a),
+        rill_dtype_name((rill_dtype)tensor->dtype), shape_text(tensor->shape, tensor->ndim, b));
   if (grad && grad->requires_grad && !rill_is_leaf(grad))
-    return error_set(ctx, RILL_ERROR_GRAPH, op, "the gradient is itself part of a graph: detach it");
+    return error_set(ctx, RILL_ERROR_GRAPH, op,
+                     "the gradient is itself part of a graph: detach it");
   if (grad) grad = (rill_tensor *)tensor_contiguous(ctx, op, grad);
+  if (grad && grad->node) grad = tensor_alias(ctx, grad); /* it may be the tensor itself: no knot */
   if (ctx->error != RILL_OK) return ctx->error;
   node *n = (node *)tensor->node;
   if (grad) handle_retain(&grad->base);
