@@ -22,8 +22,12 @@ static bool fresh_inputs(node_call *c, rill_tensor **inputs) {
 
 static rill_status checkpoint_backward(node_call *c) {
   rill_context *ctx = c->ctx;
+  if (c->capturing) /* the inner pass would add to the .grad of parameters within the function */
+    return error_set(ctx, RILL_ERROR_GRAPH, "checkpoint",
+                     "rill_grad cannot pass through: use rill_backward");
   checkpoint *k = c->node->payload;
-  rill_tensor **inputs = context_alloc(ctx, "checkpoint", (size_t)(c->node->inputs + 1) * sizeof *inputs);
+  rill_tensor **inputs =
+      context_alloc(ctx, "checkpoint", (size_t)(c->node->inputs + 1) * sizeof *inputs);
   if (!inputs) return rill_error(ctx);
   rill_random_state now = ctx->random;
   grad_mode before = ctx->grad_mode;
@@ -31,6 +35,7 @@ static rill_status checkpoint_backward(node_call *c) {
     ctx->random = k->random;
     ctx->grad_mode = GRAD_ON;
     rill_tensor *y = k->function(ctx, k->user, inputs, c->node->inputs);
+    if (!y) error_set(ctx, RILL_ERROR_CALLBACK, "checkpoint", "the function returned NULL");
     if (y && y->requires_grad) rill_backward(ctx, y, c->grad[0], false);
     for (int i = 0; i < c->node->inputs; i++)
       if (c->need[i]) c->result[i] = rill_tensor_grad(inputs[i]);
@@ -41,15 +46,18 @@ static rill_status checkpoint_backward(node_call *c) {
   return ctx->error;
 }
 
-static rill_status checkpoint_record(rill_context *ctx, const checkpoint *k, rill_tensor *const *inputs,
-                                     int n_inputs, rill_tensor *y) {
+static rill_status checkpoint_record(rill_context *ctx, const checkpoint *k,
+                                     rill_tensor *const *inputs, int n_inputs, rill_tensor *y) {
   node *n = node_new(ctx, "checkpoint", n_inputs, 1, n_inputs, sizeof *k);
   if (!n) return rill_error(ctx);
   memcpy(n->payload, k, sizeof *k);
   n->backward = checkpoint_backward;
   bool ok = true;
   for (int i = 0; ok && i < n_inputs; i++) {
-    ok = node_connect(ctx, n, i, inputs[i]);
+    if (inputs[i]->inference)
+      error_set(ctx, RILL_ERROR_GRAPH, "checkpoint",
+                "input %d was made in inference mode and cannot be saved for backward", i);
+    ok = ctx->error == RILL_OK && node_connect(ctx, n, i, inputs[i]);
     if (ok) node_save(n, i, inputs[i]);
   }
   if (ok) node_output(n, 0, y);
@@ -75,8 +83,11 @@ rill_tensor *rill_checkpoint(rill_context *ctx, rill_function function, void *us
   ctx->grad_mode = GRAD_OFF;
   rill_tensor *y = function(ctx, user, inputs, n_inputs);
   ctx->grad_mode = GRAD_ON;
+  if (!y) error_set(ctx, RILL_ERROR_CALLBACK, "checkpoint", "the function returned NULL");
   if (y) y = tensor_alias(ctx, y);
   /* Recorded even where no input requires a gradient: parameters inside the function may. */
-  if (y && checkpoint_record(ctx, &k, inputs, n_inputs, y) != RILL_OK) y = NULL;
+  if (y && dtype_is_float((rill_dtype)y->dtype) &&
+      checkpoint_record(ctx, &k, inputs, n_inputs, y) != RILL_OK)
+    y = NULL;
   return scope_close_keep(ctx, y);
 }

@@ -10,10 +10,10 @@ struct rill_custom_call {
   const char *name;
   rill_tensor *const *inputs; /* forward */
   int n_inputs, n_outputs;
-  rill_tensor **outputs;      /* forward */
-  rill_tensor **saved;        /* forward: gathered here, then moved to the node */
+  rill_tensor **outputs; /* forward */
+  rill_tensor **saved;   /* forward: gathered here, then moved to the node */
   int n_saved, saved_capacity;
-  node_call *backward;        /* backward */
+  node_call *backward; /* backward */
 };
 
 typedef struct custom {
@@ -30,13 +30,17 @@ static void custom_free(node *n) {
 
 static rill_status custom_backward(node_call *n) {
   custom *c = n->node->payload;
-  if (!c->op.backward)
-    return error_set(n->ctx, RILL_ERROR_GRAPH, n->node->name, "has no backward");
-  rill_custom_call call = {.ctx = n->ctx, .name = n->node->name, .n_inputs = n->node->inputs,
-                           .n_outputs = n->node->outputs, .n_saved = n->node->saves, .backward = n};
+  if (!c->op.backward) return error_set(n->ctx, RILL_ERROR_GRAPH, n->node->name, "has no backward");
+  rill_custom_call call = {.ctx = n->ctx,
+                           .name = n->node->name,
+                           .n_inputs = n->node->inputs,
+                           .n_outputs = n->node->outputs,
+                           .n_saved = n->node->saves,
+                           .backward = n};
   rill_status s = c->op.backward(n->ctx, &call, c->user);
   if (s != RILL_OK && n->ctx->error == RILL_OK)
-    error_set(n->ctx, RILL_ERROR_CALLBACK, n->node->name, "backward returned %s", rill_status_name(s));
+    error_set(n->ctx, RILL_ERROR_CALLBACK, n->node->name, "backward returned %s",
+              rill_status_name(s));
   return n->ctx->error;
 }
 
@@ -49,7 +53,8 @@ static rill_status custom_forward(rill_custom_call *call, const rill_custom_op *
   ctx->grad_mode = before;
   if (ctx->error != RILL_OK) return ctx->error;
   if (s != RILL_OK)
-    return error_set(ctx, RILL_ERROR_CALLBACK, op->name, "forward returned %s", rill_status_name(s));
+    return error_set(ctx, RILL_ERROR_CALLBACK, op->name, "forward returned %s",
+                     rill_status_name(s));
   for (int o = 0; o < call->n_outputs; o++) {
     if (!call->outputs[o])
       return error_set(ctx, RILL_ERROR_CALLBACK, op->name, "forward did not set output %d", o);
@@ -64,7 +69,14 @@ static rill_status custom_record(rill_custom_call *call, custom *c) {
   node *n = node_new(call->ctx, c->op.name, call->n_inputs, call->n_outputs, call->n_saved, 0);
   if (!n) return rill_error(call->ctx);
   bool ok = true;
-  for (int i = 0; ok && i < call->n_inputs; i++) ok = node_connect(call->ctx, n, i, call->inputs[i]);
+  for (int i = 0; i < call->n_saved; i++) {
+    if (!call->saved[i]->inference) continue;
+    error_set(call->ctx, RILL_ERROR_GRAPH, c->op.name, "saved tensor %d was made in inference mode",
+              i);
+    ok = false;
+  }
+  for (int i = 0; ok && i < call->n_inputs; i++)
+    ok = node_connect(call->ctx, n, i, call->inputs[i]);
   if (ok) {
     for (int i = 0; i < call->n_saved; i++) node_save(n, i, call->saved[i]);
     n->backward = custom_backward;
@@ -77,13 +89,25 @@ static rill_status custom_record(rill_custom_call *call, custom *c) {
   return call->ctx->error;
 }
 
-static rill_status check_apply(rill_context *ctx, const rill_custom_op *op, rill_tensor *const *inputs,
-                               int n_inputs, rill_tensor **outputs, int n_outputs) {
+/* Closes the call's scope, handing the outputs to the one outside. */
+static void custom_close(rill_custom_call *call) {
+  rill_context *ctx = call->ctx;
+  bool ok = ctx->error == RILL_OK;
+  for (int o = 0; ok && o < call->n_outputs; o++) handle_retain(&call->outputs[o]->base);
+  rill_scope_close(ctx);
+  for (int o = 0; ok && o < call->n_outputs; o++)
+    call->outputs[o] = scope_own(ctx, call->outputs[o]);
+}
+
+static rill_status check_apply(rill_context *ctx, const rill_custom_op *op,
+                               rill_tensor *const *inputs, int n_inputs, rill_tensor **outputs,
+                               int n_outputs) {
   static const char name[] = "custom_apply";
   if (!op || !op->forward || !op->name)
     return error_set(ctx, RILL_ERROR_ARGUMENT, name, "the op, its name or its forward is NULL");
   if (n_inputs < 0 || n_outputs < 1 || !outputs || (n_inputs && !inputs))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, name, "%d inputs and %d outputs, or NULL lists", n_inputs, n_outputs);
+    return error_set(ctx, RILL_ERROR_ARGUMENT, name, "%d inputs and %d outputs, or NULL lists",
+                     n_inputs, n_outputs);
   for (int i = 0; i < n_inputs; i++)
     if (!inputs[i]) return error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "input %d is NULL", i);
   return RILL_OK;
@@ -95,19 +119,27 @@ rill_status rill_custom_apply(rill_context *ctx, const rill_custom_op *op, void 
   rill_custom_op copy;
   options_read(&copy, sizeof copy, op);
   custom *c = NULL;
-  rill_custom_call call = {.ctx = ctx, .name = copy.name, .inputs = inputs, .n_inputs = n_inputs,
-                           .n_outputs = n_outputs, .outputs = outputs};
+  rill_custom_call call = {.ctx = ctx,
+                           .name = copy.name,
+                           .inputs = inputs,
+                           .n_inputs = n_inputs,
+                           .n_outputs = n_outputs,
+                           .outputs = outputs};
   bool wanted = false, recorded = false;
-  if (!context_ready(ctx) || check_apply(ctx, op, inputs, n_inputs, outputs, n_outputs) != RILL_OK) goto end;
+  if (!context_ready(ctx) || check_apply(ctx, op, inputs, n_inputs, outputs, n_outputs) != RILL_OK)
+    goto end;
   for (int o = 0; o < n_outputs; o++) outputs[o] = NULL;
   for (int i = 0; i < n_inputs; i++) wanted |= grad_wanted(ctx, inputs[i]);
   if (wanted && !copy.backward) {
-    error_set(ctx, RILL_ERROR_GRAPH, copy.name, "has no backward, and an input requires a gradient");
+    error_set(ctx, RILL_ERROR_GRAPH, copy.name,
+              "has no backward, and an input requires a gradient");
     goto end;
   }
-  if (!(c = context_alloc(ctx, copy.name, sizeof *c))) goto end;
+  if (!(c = context_alloc(ctx, copy.name, sizeof *c)) || rill_scope_open(ctx) != RILL_OK) goto end;
   *c = (custom){copy, user};
-  if (custom_forward(&call, &copy, user) == RILL_OK && wanted) recorded = custom_record(&call, c) == RILL_OK;
+  if (custom_forward(&call, &copy, user) == RILL_OK && wanted)
+    recorded = custom_record(&call, c) == RILL_OK;
+  custom_close(&call);
 end:
   if (!recorded) {
     heap_free(c);
@@ -121,7 +153,8 @@ end:
 
 /* Reports a callback's wrong use of its call. */
 static rill_status misuse(const rill_custom_call *call, const char *what, int index) {
-  return error_set(call->ctx, RILL_ERROR_CALLBACK, call->name, "%s %d: no such place in this call", what, index);
+  return error_set(call->ctx, RILL_ERROR_CALLBACK, call->name, "%s %d: no such place in this call",
+                   what, index);
 }
 
 rill_tensor *rill_custom_input(const rill_custom_call *call, int index) {
@@ -170,12 +203,14 @@ rill_tensor *rill_custom_grad(const rill_custom_call *call, int index) {
 }
 
 bool rill_custom_needs_grad(const rill_custom_call *call, int index) {
-  return call && call->backward && index >= 0 && index < call->n_inputs && call->backward->need[index];
+  return call && call->backward && index >= 0 && index < call->n_inputs &&
+         call->backward->need[index];
 }
 
 rill_status rill_custom_set_grad(rill_custom_call *call, int index, rill_tensor *grad) {
   if (!call) return RILL_ERROR_ARGUMENT;
-  if (!call->backward || index < 0 || index >= call->n_inputs) return misuse(call, "input gradient", index);
+  if (!call->backward || index < 0 || index >= call->n_inputs)
+    return misuse(call, "input gradient", index);
   call->backward->result[index] = grad;
   return rill_error(call->ctx);
 }

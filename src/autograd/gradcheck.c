@@ -31,7 +31,8 @@ static bool copy_inputs(check *k, rill_tensor *const *inputs) {
     if (!k->inputs[i]) return false;
     strided_copy(k->ctx, t->ndim, t->shape, (rill_dtype)t->dtype, t->data, t->strides,
                  (rill_dtype)t->dtype, k->inputs[i]->data, k->inputs[i]->strides);
-    if (t->requires_grad && rill_set_requires_grad(k->ctx, k->inputs[i], true) != RILL_OK) return false;
+    if (t->requires_grad && rill_set_requires_grad(k->ctx, k->inputs[i], true) != RILL_OK)
+      return false;
   }
   return true;
 }
@@ -45,7 +46,8 @@ static const rill_tensor *evaluate(check *k, rill_tensor **whole) {
   }
   if (whole) *whole = y;
   if (y->dtype == RILL_F64) return tensor_contiguous(k->ctx, "gradcheck", y);
-  error_set(k->ctx, RILL_ERROR_DTYPE, "gradcheck", "the output is %s, not f64", rill_dtype_name((rill_dtype)y->dtype));
+  error_set(k->ctx, RILL_ERROR_DTYPE, "gradcheck", "the output is %s, not f64",
+            rill_dtype_name((rill_dtype)y->dtype));
   return NULL;
 }
 
@@ -72,11 +74,13 @@ static bool close_enough(const check *k, double analytic, double numeric) {
   return fabs(analytic - numeric) <= k->atol + k->rtol * fabs(numeric);
 }
 
-static void report(check *k, int i, int64_t element, int64_t output, double analytic, double numeric) {
+static void report(check *k, int i, int64_t element, int64_t output, double analytic,
+                   double numeric) {
   char a[NUMBER_SIZE], b[NUMBER_SIZE];
   error_set(k->ctx, RILL_ERROR_GRAPH, "gradcheck",
-            "d output[%lld] / d input %d [%lld] is %s by backward, %s by differences", (long long)output, i,
-            (long long)element, number_print(a, analytic), number_print(b, numeric));
+            "d output[%lld] / d input %d [%lld] is %s by backward, %s by differences",
+            (long long)output, i, (long long)element, number_print(a, analytic),
+            number_print(b, numeric));
 }
 
 /* Row `output` of each input's analytic Jacobian, by a backward from one output element. */
@@ -117,14 +121,30 @@ static bool compare(check *k, int64_t outputs, double **jacobian, double *column
 }
 
 static bool run_check(check *k) {
-  rill_scope_open(k->ctx);
-  const rill_tensor *y = evaluate(k, NULL);
-  int64_t outputs = y ? y->numel : -1, total = outputs + 1;
+  if (rill_scope_open(k->ctx) != RILL_OK) return false;
+  rill_tensor *y = NULL;
+  int64_t outputs = evaluate(k, &y) ? y->numel : -1, total = outputs + 1;
+  if (outputs >= 0 && !y->requires_grad)
+    error_set(k->ctx, RILL_ERROR_GRAPH, "gradcheck",
+              "the output does not depend on an input that requires a gradient");
   rill_scope_close(k->ctx);
-  for (int i = 0; i < k->n_inputs; i++) total += k->inputs[i]->requires_grad ? outputs * k->inputs[i]->numel : 0;
-  if (outputs < 0) return false;
-  double **jacobian = context_alloc(k->ctx, "gradcheck", (size_t)(2 * k->n_inputs + 1) * sizeof *jacobian);
-  double *memory = jacobian ? context_alloc(k->ctx, "gradcheck", (size_t)total * sizeof *memory) : NULL;
+  if (k->ctx->error != RILL_OK) return false;
+  for (int i = 0; i < k->n_inputs; i++) {
+    int64_t size = 0;
+    if (k->inputs[i]->requires_grad &&
+        !(checked_mul(outputs, k->inputs[i]->numel, &size) && checked_add(total, size, &total))) {
+      error_set(k->ctx, RILL_ERROR_OVERFLOW, "gradcheck", "the Jacobian does not fit in memory");
+      return false;
+    }
+  }
+  size_t bytes;
+  if (!checked_bytes(total, sizeof(double), &bytes)) {
+    error_set(k->ctx, RILL_ERROR_OVERFLOW, "gradcheck", "the Jacobian does not fit in memory");
+    return false;
+  }
+  double **jacobian =
+      context_alloc(k->ctx, "gradcheck", (size_t)(2 * k->n_inputs + 1) * sizeof *jacobian);
+  double *memory = jacobian ? context_alloc(k->ctx, "gradcheck", bytes) : NULL;
   double *next = memory;
   bool ok = memory != NULL;
   for (int i = 0; ok && i < k->n_inputs; i++) {
@@ -132,7 +152,8 @@ static bool run_check(check *k) {
     if (k->inputs[i]->requires_grad) next += outputs * k->inputs[i]->numel;
   }
   for (int64_t o = 0; ok && o < outputs; o++) {
-    for (int i = 0; i < k->n_inputs; i++) jacobian[k->n_inputs + i] = jacobian[i] + o * k->inputs[i]->numel;
+    for (int i = 0; i < k->n_inputs; i++)
+      jacobian[k->n_inputs + i] = jacobian[i] + o * k->inputs[i]->numel;
     ok = analytic_row(k, o, jacobian + k->n_inputs);
   }
   ok = ok && compare(k, outputs, jacobian, next);
@@ -149,12 +170,22 @@ rill_status rill_gradcheck(rill_context *ctx, rill_function function, void *user
     return error_set(ctx, RILL_ERROR_ARGUMENT, "gradcheck", "the function or the inputs are NULL");
   rill_gradcheck_options o;
   options_read(&o, sizeof o, options);
-  check k = {ctx, function, user, NULL, n_inputs, o.eps > 0 ? o.eps : 1e-6, o.atol > 0 ? o.atol : 1e-5,
+  check k = {ctx,
+             function,
+             user,
+             NULL,
+             n_inputs,
+             o.eps > 0 ? o.eps : 1e-6,
+             o.atol > 0 ? o.atol : 1e-5,
              o.rtol > 0 ? o.rtol : 1e-3};
   if (rill_scope_open(ctx) != RILL_OK) return rill_error(ctx);
+  grad_mode before = ctx->grad_mode;
+  ctx->grad_mode = GRAD_ON;
   k.inputs = context_alloc(ctx, "gradcheck", (size_t)n_inputs * sizeof *k.inputs);
   if (k.inputs && copy_inputs(&k, inputs) && !run_check(&k))
-    error_set(ctx, RILL_ERROR_GRAPH, "gradcheck", "the output's size or its gradient changed between calls");
+    error_set(ctx, RILL_ERROR_GRAPH, "gradcheck",
+              "the output's size or its gradient changed between calls");
+  ctx->grad_mode = before;
   heap_free(k.inputs);
   rill_scope_close(ctx);
   return ctx->error;
