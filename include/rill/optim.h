@@ -36,7 +36,7 @@ RILL_API rill_optimizer *rill_optimizer_retain(rill_optimizer *optimizer);
 RILL_API void rill_optimizer_release(rill_optimizer *optimizer);
 
 /* Adds a group of parameters (retained) with options of its own; its number goes to *group (may be
- * NULL). Parameters are leaves of f32 or f64 and belong to one group. */
+ * NULL). Parameters are contiguous leaves of f32 or f64, each in one group. */
 RILL_API rill_status rill_optimizer_add_group(rill_context *ctx, rill_optimizer *optimizer,
                                               rill_tensor *const *parameters, int count,
                                               const rill_optimizer_options *options, int *group);
@@ -45,7 +45,7 @@ RILL_API rill_status rill_optimizer_add_module(rill_context *ctx, rill_optimizer
                                                rill_module *module,
                                                const rill_optimizer_options *options, int *group);
 
-/* One update of every parameter that has a gradient. */
+/* One update of every parameter that has a gradient and is not frozen. */
 RILL_API rill_status rill_optimizer_step(rill_context *ctx, rill_optimizer *optimizer);
 RILL_API rill_status rill_optimizer_zero_grad(rill_context *ctx, rill_optimizer *optimizer);
 
