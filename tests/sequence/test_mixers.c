@@ -367,6 +367,101 @@ START_TEST(caches_move_seldom_and_windows_stay_small) {
 }
 END_TEST
 
+/* ---- threads and memory ----------------------------------------------------------------------- */
+
+/* Forward, gradients and decoding of the stack on `threads` threads, gathered in out. */
+static int64_t work(int threads, double *out) {
+  uint64_t random = 12;
+  rill_context_options o = RILL_CONTEXT_OPTIONS_INIT;
+  o.seed = 5;
+  o.threads = threads;
+  rill_context *ctx = rill_context_create(&o);
+  rill_module *m = make(ctx, 7, RILL_F32);
+  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){BATCH, 150, WIDTH}, 3), *w = rill_mul_scalar(ctx, x, 0.5);
+  rill_set_requires_grad(ctx, x, true);
+  rill_tensor *results[MAX_PARAMETERS + 1];
+  int n = gradients(ctx, m, x, rill_forward(ctx, m, x), w, results);
+  rill_set_grad_mode(ctx, RILL_GRAD_OFF);
+  results[n++] = extend_all(ctx, m, x, rill_state_create(ctx, m, BATCH), 40, &random);
+  int64_t count = 0;
+  for (int i = 0; i < n; i++) {
+    double *v = values(results[i]);
+    memcpy(out + count, v, sizeof(double) * (size_t)rill_tensor_numel(results[i]));
+    count += rill_tensor_numel(results[i]);
+    free(v);
+  }
+  rill_context_close(ctx);
+  return count;
+}
+
+START_TEST(threads_make_no_difference) {
+  static double one[20000], many[20000];
+  int64_t n = work(1, one);
+  ck_assert_int_lt(n, 20000);
+  for (int threads = 2; threads <= 5; threads += 3) {
+    ck_assert_int_eq(work(threads, many), n);
+    ck_assert(!memcmp(one, many, sizeof(double) * (size_t)n));
+  }
+}
+END_TEST
+
+typedef struct rationed {
+  int64_t left, live;
+} rationed;
+
+static void *rationed_malloc(void *user, size_t size) {
+  rationed *r = user;
+  if (!r->left) return NULL;
+  r->left--;
+  r->live++;
+  return malloc(size);
+}
+
+static void rationed_free(void *user, void *block) {
+  if (block) ((rationed *)user)->live--;
+  free(block);
+}
+
+/* Makes a module and a state, moves it, clones, saves, loads; with a gradient at the end. */
+static bool busy(rill_context *ctx) {
+  rill_module *inner[] = {grouped(ctx), windowed(ctx), mamba(ctx)};
+  rill_module *m = rill_nn_sequential(ctx, inner, 3);
+  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){1, 6, WIDTH}, 3);
+  rill_state *s = rill_state_create(ctx, m, 1);
+  for (int mode = 0; mode < 2; mode++) {
+    rill_set_grad_mode(ctx, mode ? RILL_GRAD_ON : RILL_GRAD_OFF);
+    for (int t = 0; t < 6; t += 2) {
+      int64_t before = rill_state_position(s);
+      rill_tensor *y = rill_extend(ctx, m, rill_narrow(ctx, x, 1, t, 2), s);
+      ck_assert_int_eq(rill_state_position(s), before + (y ? 2 : 0));
+      if (!y) return false;
+    }
+  }
+  rill_state *c = rill_state_clone(ctx, s);
+  return rill_state_save(ctx, c, temporary()) == RILL_OK && rill_state_load(ctx, s, temporary()) == RILL_OK &&
+         rill_state_detach(ctx, c) == RILL_OK && rill_state_reset(ctx, c) == RILL_OK;
+}
+
+/* With 0, 1, 2... allocations granted: RILL_ERROR_MEMORY until it works, and nothing leaks. */
+START_TEST(each_allocation_may_fail) {
+  bool done = false;
+  for (int64_t grant = 0; !done; grant++) {
+    ck_assert_int_lt(grant, 2000);
+    rationed r = {grant, 0};
+    rill_context_options options = RILL_CONTEXT_OPTIONS_INIT;
+    options.allocator = (rill_allocator){rationed_malloc, NULL, rationed_free, &r};
+    rill_context *ctx = rill_context_create(&options);
+    if (ctx) {
+      done = busy(ctx);
+      ck_assert_int_eq(rill_error(ctx), done ? RILL_OK : RILL_ERROR_MEMORY);
+      rill_context_close(ctx);
+    }
+    ck_assert_msg(!r.live, "after %lld allocations: %lld blocks leaked", (long long)grant, (long long)r.live);
+  }
+  unlink(temporary());
+}
+END_TEST
+
 /* ---- refusals --------------------------------------------------------------------------------- */
 
 static rill_tensor *same(rill_context *ctx, rill_module *self, const rill_tensor *x, void *user) {
@@ -516,6 +611,8 @@ static TCase *tcase(void) {
   tcase_add_test(c, a_state_fits_modules_of_the_same_structure);
   tcase_add_test(c, sequences_of_a_batch_are_independent);
   tcase_add_test(c, caches_move_seldom_and_windows_stay_small);
+  tcase_add_test(c, threads_make_no_difference);
+  tcase_add_test(c, each_allocation_may_fail);
   tcase_add_test(c, what_cannot_stream_says_so);
   tcase_add_test(c, bad_arguments_are_refused);
   tcase_add_test(c, mamba_is_pytorchs);
