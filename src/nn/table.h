@@ -32,3 +32,14 @@ MODULE("Residual", "rill_nn_residual", "inner: Module", true,
        "input + inner(input); streams where inner does")
 MODULE("ModuleList", "rill_nn_module_list", "modules: Module[]", false,
        "torch.nn.ModuleList: holds modules, without a forward")
+
+/* sequence layers (src/sequence/) */
+MODULE("Attention", "rill_nn_attention",
+       "width: int, heads: int, kv_heads: int = 0, window: int = 0, non_causal: bool = False, bias: bool = False, "
+       "no_rope: bool = False, rope_interleaved: bool = False, rope_base: float = 0, alibi: bool = False, "
+       "softcap: float = 0, dropout: float = 0",
+       true, "multi-head self-attention with rotary positions and grouped queries; does not stream where non_causal")
+MODULE("Mamba", "rill_nn_mamba",
+       "width: int, state: int = 16, conv: int = 4, expand: int = 2, dt_rank: int = 0, bias: bool = False, "
+       "no_conv_bias: bool = False",
+       true, "the Mamba block (Gu and Dao 2023)")

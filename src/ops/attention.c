@@ -35,30 +35,36 @@ static rill_status check_inputs(op_call *c) {
   const rill_tensor *q = op_in(c, Q), *k = op_in(c, K), *v = op_in(c, V);
   char x[SHAPE_TEXT], y[SHAPE_TEXT], z[SHAPE_TEXT];
   if (k->dtype != q->dtype || v->dtype != q->dtype)
-    return op_fail(c, RILL_ERROR_DTYPE, "q, k and v differ: %s, %s, %s", rill_dtype_name((rill_dtype)q->dtype),
-                   rill_dtype_name((rill_dtype)k->dtype), rill_dtype_name((rill_dtype)v->dtype));
+    return op_fail(c, RILL_ERROR_DTYPE, "q, k and v differ: %s, %s, %s",
+                   rill_dtype_name((rill_dtype)q->dtype), rill_dtype_name((rill_dtype)k->dtype),
+                   rill_dtype_name((rill_dtype)v->dtype));
   bool fits = q->ndim == 4 && k->ndim == 4 && v->ndim == 4;
-  fits = fits && q->shape[0] == k->shape[0] && q->shape[3] == k->shape[3] && shape_equal(k->shape, 3, v->shape, 3);
+  fits = fits && q->shape[0] == k->shape[0] && q->shape[3] == k->shape[3] &&
+         shape_equal(k->shape, 3, v->shape, 3);
   fits = fits && q->shape[2] > 0 && k->shape[2] > 0 && q->shape[2] % k->shape[2] == 0;
   fits = fits && q->shape[3] > 0 && v->shape[3] > 0;
   if (fits) return RILL_OK;
-  return op_fail(c, RILL_ERROR_SHAPE,
-                 "needs q [B,Tq,H,D], k [B,Tk,G,D], v [B,Tk,G,E], H a multiple of G, not %s, %s and %s",
-                 shape_text(q->shape, q->ndim, x), shape_text(k->shape, k->ndim, y), shape_text(v->shape, v->ndim, z));
+  return op_fail(
+      c, RILL_ERROR_SHAPE,
+      "needs q [B,Tq,H,D], k [B,Tk,G,D], v [B,Tk,G,E], H a multiple of G, not %s, %s and %s",
+      shape_text(q->shape, q->ndim, x), shape_text(k->shape, k->ndim, y),
+      shape_text(v->shape, v->ndim, z));
 }
 
 static rill_status check_mask(op_call *c) {
   if (!op_has(c, MASK)) return RILL_OK;
   const rill_tensor *m = op_in(c, MASK), *q = op_in(c, Q);
-  int64_t scores[] = {q->shape[0], q->shape[2], q->shape[1], op_in(c, K)->shape[1]}, all[RILL_MAX_DIMS];
+  int64_t scores[] = {q->shape[0], q->shape[2], q->shape[1], op_in(c, K)->shape[1]},
+          all[RILL_MAX_DIMS];
   char x[SHAPE_TEXT], y[SHAPE_TEXT];
   int ndim;
   if (m->dtype != RILL_BOOL && m->dtype != q->dtype)
-    return op_fail(c, RILL_ERROR_DTYPE, "the mask must be bool or %s, not %s", rill_dtype_name((rill_dtype)q->dtype),
-                   rill_dtype_name((rill_dtype)m->dtype));
-  if (!shape_broadcast(m->shape, m->ndim, scores, 4, all, &ndim) || !shape_equal(all, ndim, scores, 4))
-    return op_fail(c, RILL_ERROR_SHAPE, "a mask %s does not broadcast to %s", shape_text(m->shape, m->ndim, x),
-                   shape_text(scores, 4, y));
+    return op_fail(c, RILL_ERROR_DTYPE, "the mask must be bool or %s, not %s",
+                   rill_dtype_name((rill_dtype)q->dtype), rill_dtype_name((rill_dtype)m->dtype));
+  if (!shape_broadcast(m->shape, m->ndim, scores, 4, all, &ndim) ||
+      !shape_equal(all, ndim, scores, 4))
+    return op_fail(c, RILL_ERROR_SHAPE, "a mask %s does not broadcast to %s",
+                   shape_text(m->shape, m->ndim, x), shape_text(scores, 4, y));
   return RILL_OK;
 }
 
@@ -67,15 +73,18 @@ static rill_status attention_infer(op_call *c) {
   rill_status s = op_need_real(c, Q);
   if (s != RILL_OK || (s = check_inputs(c)) != RILL_OK || (s = check_mask(c)) != RILL_OK) return s;
   const rill_tensor *q = op_in(c, Q), *v = op_in(c, V);
-  if ((s = units_need(c, ALIBI, "alibi", (rill_dtype)q->dtype, &q->shape[2], 1)) != RILL_OK) return s;
+  if ((s = units_need(c, ALIBI, "alibi", (rill_dtype)q->dtype, &q->shape[2], 1)) != RILL_OK)
+    return s;
   if (c->args[WINDOW].as.i && !c->args[CAUSAL].as.i)
     return op_fail(c, RILL_ERROR_ARGUMENT, "a window needs causal attention");
   rill_attention_params p;
   read_sizes(&p, c->args);
   if ((s = rill_attention_check(&p)) != RILL_OK)
-    return op_fail(c, s, s == RILL_ERROR_ARGUMENT      ? "causal, window, scale, softcap or dropout is out of range"
-                         : s == RILL_ERROR_UNSUPPORTED ? "heads are too wide"
-                                                       : "there are too many scores to count");
+    return op_fail(c, s,
+                   s == RILL_ERROR_ARGUMENT
+                       ? "causal, window, scale, softcap or dropout is out of range"
+                   : s == RILL_ERROR_UNSUPPORTED ? "heads are too wide"
+                                                 : "there are too many scores to count");
   int64_t shape[] = {p.batch, p.q_len, p.heads, v->shape[3]};
   op_out(c, 0, (rill_dtype)q->dtype, shape, 4);
   c->nargs = OFFSET + 1;
@@ -87,7 +96,8 @@ static rill_status attention_infer(op_call *c) {
 }
 
 /* q, k or v as the kernel reads it. */
-static const void *read(rill_context *ctx, const rill_op *op, const rill_value *v, int64_t strides[3]) {
+static const void *read(rill_context *ctx, const rill_op *op, const rill_value *v,
+                        int64_t strides[3]) {
   const rill_tensor *t = units_last_dense(ctx, op, v->as.tensor);
   if (!t) return NULL;
   for (int d = 0; d < 3; d++) strides[d] = t->strides[d];
@@ -104,7 +114,8 @@ static void read_mask(rill_attention_params *p, const rill_tensor *m) {
     p->bias = m->data;
 }
 
-static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_value *args, attention_job *j) {
+static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_value *args,
+                           attention_job *j) {
   rill_attention_params *p = &j->params;
   j->dtype = (rill_dtype)args[Q].as.tensor->dtype;
   read_sizes(p, args);
@@ -118,7 +129,8 @@ static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_valu
   p->alibi = units_dense(ctx, op, &args[ALIBI]);
   p->seed = (uint64_t)args[SEED].as.i;
   p->offset = (uint64_t)args[OFFSET].as.i;
-  j->workspace = units_workspaces(ctx, op, PURE(j->dtype, attention_workspace, p), &j->workspace_size);
+  j->workspace =
+      units_workspaces(ctx, op, PURE(j->dtype, attention_workspace, p), &j->workspace_size);
   return ctx->error;
 }
 
@@ -130,8 +142,8 @@ static void forward_part(void *arg, int64_t begin, int64_t end, int slot) {
 
 static void backward_part(void *arg, int64_t begin, int64_t end, int slot) {
   attention_job *j = arg;
-  PURE(j->dtype, attention_backward, &j->params, j->q, j->k, j->v, j->o, j->lse, j->d_o, j->dq, j->dk, j->dv, begin,
-       end, j->workspace + (size_t)slot * j->workspace_size);
+  PURE(j->dtype, attention_backward, &j->params, j->q, j->k, j->v, j->o, j->lse, j->d_o, j->dq,
+       j->dk, j->dv, begin, end, j->workspace + (size_t)slot * j->workspace_size);
 }
 
 static rill_status attention_forward(op_call *c) {
@@ -142,7 +154,8 @@ static rill_status attention_forward(op_call *c) {
   rill_tensor *lse = op_new(ctx, c->op, j.dtype, rows, 3);
   if (!lse) return ctx->error;
   j.lse = lse->data;
-  int64_t units = rill_attention_units(&j.params), tile = units ? j.params.q_len * rows[0] * rows[1] / units + 1 : 1;
+  int64_t units = rill_attention_units(&j.params),
+          tile = units ? j.params.q_len * rows[0] * rows[1] / units + 1 : 1;
   pool_for(ctx, units, op_grain(tile * (j.params.k_len / 8 + 1)), forward_part, &j);
   if (c->recorded) c->extra[0] = lse;
   return RILL_OK;
@@ -153,7 +166,8 @@ static rill_status attention_forward(op_call *c) {
 static rill_status attention_backward(op_grad *g) {
   rill_context *ctx = g->ctx;
   if ((g->inputs > MASK && g->need[MASK]) || (g->inputs > ALIBI && g->need[ALIBI]))
-    return error_set(ctx, RILL_ERROR_UNSUPPORTED, g->op->name, "a mask and the slopes of alibi have no gradient");
+    return error_set(ctx, RILL_ERROR_UNSUPPORTED, g->op->name,
+                     "a mask and the slopes of alibi have no gradient");
   rill_value args[OFFSET + 1];
   for (int i = 0; i <= OFFSET; i++) args[i] = g->args[i];
   rill_tensor *grads[3];
@@ -176,16 +190,19 @@ static rill_status attention_backward(op_grad *g) {
 const rill_op rill_op_attention = {
     .name = "attention",
     .exports = "nn.functional.scaled_dot_product_attention",
-    .signature = "q: Tensor, k: Tensor, v: Tensor, mask: Tensor? = None, alibi: Tensor? = None, causal: int = 0, "
+    .signature = "q: Tensor, k: Tensor, v: Tensor, mask: Tensor? = None, alibi: Tensor? = None, "
+                 "causal: int = 0, "
                  "window: int = 0, scale: float = 0.0, softcap: float = 0.0, dropout: float = 0.0, "
                  "seed: int? = None -> Tensor",
-    .doc = "softmax attention of [batch,time,heads,width]; causal 0 none, 1 bottom right, 2 top left; scale 0: "
+    .doc = "softmax attention of [batch,time,heads,width]; causal 0 none, 1 bottom right, 2 top "
+           "left; scale 0: "
            "1/sqrt(width)",
     .module = "rill_nn_attention",
-    .pure = "rill_attention_f32 rill_attention_f64 rill_attention_backward_f32 rill_attention_backward_f64",
+    .pure = "rill_attention_f32 rill_attention_f64 rill_attention_backward_f32 "
+            "rill_attention_backward_f64",
     .flags = OP_RANDOM,
-    .save = OP_SAVE_INPUT(Q) | OP_SAVE_INPUT(K) | OP_SAVE_INPUT(V) | OP_SAVE_INPUT(MASK) | OP_SAVE_INPUT(ALIBI) |
-            OP_SAVE_OUTPUT(0),
+    .save = OP_SAVE_INPUT(Q) | OP_SAVE_INPUT(K) | OP_SAVE_INPUT(V) | OP_SAVE_INPUT(MASK) |
+            OP_SAVE_INPUT(ALIBI) | OP_SAVE_OUTPUT(0),
     .infer = attention_infer,
     .forward = attention_forward,
     .backward = attention_backward,
@@ -195,12 +212,20 @@ void rill_attention_options_init(rill_attention_options *options) {
   if (options) *options = (rill_attention_options)RILL_ATTENTION_OPTIONS_INIT;
 }
 
-rill_tensor *rill_attention(rill_context *ctx, const rill_tensor *q, const rill_tensor *k, const rill_tensor *v,
-                            const rill_attention_options *options) {
+rill_tensor *rill_attention(rill_context *ctx, const rill_tensor *q, const rill_tensor *k,
+                            const rill_tensor *v, const rill_attention_options *options) {
   rill_attention_options o;
   options_read(&o, sizeof o, options);
-  rill_value args[] = {op_t(q),          op_t(k),          op_t(v),        op_to(o.mask),    op_to(o.alibi),
-                       op_i(o.causal),   op_i(o.window),   op_f(o.scale),  op_f(o.softcap),  op_f(o.dropout),
+  rill_value args[] = {op_t(q),
+                       op_t(k),
+                       op_t(v),
+                       op_to(o.mask),
+                       op_to(o.alibi),
+                       op_i(o.causal),
+                       op_i(o.window),
+                       op_f(o.scale),
+                       op_f(o.softcap),
+                       op_f(o.dropout),
                        {.kind = RILL_VALUE_NONE}};
   return op_run1(ctx, &rill_op_attention, args, 11);
 }

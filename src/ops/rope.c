@@ -23,8 +23,10 @@ static rill_status rope_infer(op_call *c) {
     return op_fail(c, RILL_ERROR_SHAPE, "needs x [batch,time,heads,width] of even width, not %s",
                    shape_text(x->shape, x->ndim, text));
   if (offset < 0 || !checked_add(offset, x->shape[1], &end))
-    return op_fail(c, RILL_ERROR_ARGUMENT, "offset %lld is negative or too large", (long long)offset);
-  if (!(base >= 0) || isinf(base)) return op_fail(c, RILL_ERROR_ARGUMENT, "base is not a number of at least 0");
+    return op_fail(c, RILL_ERROR_ARGUMENT, "offset %lld is negative or too large",
+                   (long long)offset);
+  if (!(base >= 0) || isinf(base))
+    return op_fail(c, RILL_ERROR_ARGUMENT, "base is not a number of at least 0");
   op_out_like(c, x, (rill_dtype)x->dtype);
   return RILL_OK;
 }
@@ -42,7 +44,8 @@ static void part(void *arg, int64_t begin, int64_t end, int slot) {
 }
 
 /* Turns x into y, or back. */
-static rill_status run(rill_context *ctx, const rill_value *args, const rill_tensor *x, rill_tensor *y, bool inverse) {
+static rill_status run(rill_context *ctx, const rill_value *args, const rill_tensor *x,
+                       rill_tensor *y, bool inverse) {
   if (!x || !y) return rill_error(ctx);
   rope_job j = {.dtype = (rill_dtype)y->dtype, .x = x->data, .y = y->data};
   rill_rope_params_init(&j.params);
@@ -57,7 +60,8 @@ static rill_status run(rill_context *ctx, const rill_value *args, const rill_ten
   j.params.base = args[BASE].as.f;
   j.params.interleaved = args[INTERLEAVED].as.i;
   j.params.inverse = inverse;
-  int64_t cost = y->shape[3] * (16 + y->shape[0] * y->shape[2] / 2); /* of a step, its sines included */
+  int64_t cost =
+      y->shape[3] * (16 + y->shape[0] * y->shape[2] / 2); /* of a step, its sines included */
   pool_for(ctx, y->numel ? y->shape[1] : 0, op_grain(cost), part, &j);
   return RILL_OK;
 }
@@ -74,7 +78,8 @@ static rill_status rope_backward(op_grad *g) {
 const rill_op rill_op_rope = {
     .name = "rope",
     .exports = "nn.functional.rope",
-    .signature = "x: Tensor, offset: int = 0, base: float = 0.0, interleaved: bool = False -> Tensor",
+    .signature =
+        "x: Tensor, offset: int = 0, base: float = 0.0, interleaved: bool = False -> Tensor",
     .doc = "rotary position embedding (Su et al. 2021) of [batch,time,heads,width]; base 0: 10000",
     .pure = "rill_rope_f32 rill_rope_f64",
     .infer = rope_infer,
@@ -82,6 +87,8 @@ const rill_op rill_op_rope = {
     .backward = rope_backward,
 };
 
-rill_tensor *rill_rope(rill_context *ctx, const rill_tensor *x, int64_t offset, double base, bool interleaved) {
-  return op_run1(ctx, &rill_op_rope, (rill_value[]){op_t(x), op_i(offset), op_f(base), op_b(interleaved)}, 4);
+rill_tensor *rill_rope(rill_context *ctx, const rill_tensor *x, int64_t offset, double base,
+                       bool interleaved) {
+  return op_run1(ctx, &rill_op_rope,
+                 (rill_value[]){op_t(x), op_i(offset), op_f(base), op_b(interleaved)}, 4);
 }

@@ -10,7 +10,8 @@ typedef struct scan_job {
   rill_selective_scan_params params;
   const void *u, *delta, *A, *B, *C, *D, *z, *bias, *h0, *grad_y, *grad_hT;
   void *y, *hT, *checkpoints;
-  void *grad_u, *grad_delta, *grad_z, *grad_h0, *grad_A, *grad_B, *grad_C, *grad_D, *grad_bias, *partials;
+  void *grad_u, *grad_delta, *grad_z, *grad_h0, *grad_A, *grad_B, *grad_C, *grad_D, *grad_bias,
+      *partials;
   char *workspace;
   size_t workspace_size; /* of a slot */
 } scan_job;
@@ -22,13 +23,16 @@ static rill_status scan_infer(op_call *c) {
   rill_dtype d = (rill_dtype)u->dtype;
   char x[SHAPE_TEXT], y[SHAPE_TEXT];
   if (u->ndim != 3 || a->ndim != 2 || a->shape[0] != u->shape[2])
-    return op_fail(c, RILL_ERROR_SHAPE, "needs u [batch,time,channels] and A [channels,states], not %s and %s",
+    return op_fail(c, RILL_ERROR_SHAPE,
+                   "needs u [batch,time,channels] and A [channels,states], not %s and %s",
                    shape_text(u->shape, u->ndim, x), shape_text(a->shape, a->ndim, y));
   int64_t batch = u->shape[0], steps = u->shape[1], channels = u->shape[2], states = a->shape[1];
   int64_t rows[] = {batch, steps, states}, state[] = {batch, channels, states};
   if ((s = units_need(c, DELTA, "delta", d, u->shape, 3)) != RILL_OK ||
-      (s = units_need(c, A, "A", d, a->shape, 2)) != RILL_OK || (s = units_need(c, B, "B", d, rows, 3)) != RILL_OK ||
-      (s = units_need(c, C, "C", d, rows, 3)) != RILL_OK || (s = units_need(c, D, "D", d, &channels, 1)) != RILL_OK ||
+      (s = units_need(c, A, "A", d, a->shape, 2)) != RILL_OK ||
+      (s = units_need(c, B, "B", d, rows, 3)) != RILL_OK ||
+      (s = units_need(c, C, "C", d, rows, 3)) != RILL_OK ||
+      (s = units_need(c, D, "D", d, &channels, 1)) != RILL_OK ||
       (s = units_need(c, Z, "z", d, u->shape, 3)) != RILL_OK ||
       (s = units_need(c, BIAS, "delta_bias", d, &channels, 1)) != RILL_OK ||
       (s = units_need(c, INITIAL, "initial", d, state, 3)) != RILL_OK)
@@ -41,7 +45,8 @@ static rill_status scan_infer(op_call *c) {
 }
 
 /* What forward and backward read alike; the rest is theirs. */
-static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_value *args, scan_job *j) {
+static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_value *args,
+                           scan_job *j) {
   const rill_tensor *u = args[U].as.tensor, *t;
   j->dtype = (rill_dtype)u->dtype;
   rill_selective_scan_params *p = &j->params;
@@ -62,28 +67,30 @@ static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_valu
   j->bias = units_dense(ctx, op, &args[BIAS]);
   rill_status s = rill_selective_scan_check(p);
   if (s != RILL_OK) return error_set(ctx, s, op->name, "the sizes do not fit in memory");
-  j->workspace = units_workspaces(ctx, op, PURE(j->dtype, selective_scan_workspace, p), &j->workspace_size);
+  j->workspace =
+      units_workspaces(ctx, op, PURE(j->dtype, selective_scan_workspace, p), &j->workspace_size);
   return ctx->error;
 }
 
 static void forward_part(void *arg, int64_t begin, int64_t end, int slot) {
   scan_job *j = arg;
-  PURE(j->dtype, selective_scan, &j->params, j->u, j->delta, j->A, j->B, j->C, j->D, j->z, j->bias, j->h0, j->y,
-       j->hT, j->checkpoints, begin, end, j->workspace + (size_t)slot * j->workspace_size);
+  PURE(j->dtype, selective_scan, &j->params, j->u, j->delta, j->A, j->B, j->C, j->D, j->z, j->bias,
+       j->h0, j->y, j->hT, j->checkpoints, begin, end,
+       j->workspace + (size_t)slot * j->workspace_size);
 }
 
 static void backward_part(void *arg, int64_t begin, int64_t end, int slot) {
   scan_job *j = arg;
-  PURE(j->dtype, selective_scan_backward, &j->params, j->u, j->delta, j->A, j->B, j->C, j->D, j->z, j->bias,
-       j->checkpoints, j->grad_y, j->grad_hT, j->grad_u, j->grad_delta, j->grad_z, j->grad_h0, j->partials, begin, end,
-       j->workspace + (size_t)slot * j->workspace_size);
+  PURE(j->dtype, selective_scan_backward, &j->params, j->u, j->delta, j->A, j->B, j->C, j->D, j->z,
+       j->bias, j->checkpoints, j->grad_y, j->grad_hT, j->grad_u, j->grad_delta, j->grad_z,
+       j->grad_h0, j->partials, begin, end, j->workspace + (size_t)slot * j->workspace_size);
 }
 
 static void reduce_part(void *arg, int64_t begin, int64_t end, int slot) {
   scan_job *j = arg;
   (void)slot;
-  PURE(j->dtype, selective_scan_reduce, &j->params, j->partials, j->grad_A, j->grad_B, j->grad_C, j->grad_D,
-       j->grad_bias, begin, end);
+  PURE(j->dtype, selective_scan_reduce, &j->params, j->partials, j->grad_A, j->grad_B, j->grad_C,
+       j->grad_D, j->grad_bias, begin, end);
 }
 
 static int64_t grain(const scan_job *j) {
@@ -126,7 +133,8 @@ static rill_status scan_backward(op_grad *g) {
   j.grad_z = wanted(g, Z);
   j.grad_bias = wanted(g, BIAS);
   j.grad_h0 = wanted(g, INITIAL);
-  j.partials = units_data(units_bytes(ctx, g->op, PURE(j.dtype, selective_scan_partials, &j.params)));
+  j.partials =
+      units_data(units_bytes(ctx, g->op, PURE(j.dtype, selective_scan_partials, &j.params)));
   if (ctx->error != RILL_OK) return ctx->error;
   pool_for(ctx, rill_selective_scan_units(&j.params), grain(&j), backward_part, &j);
   pool_for(ctx, rill_selective_scan_reduce_units(&j.params), 1, reduce_part, &j);
@@ -136,14 +144,17 @@ static rill_status scan_backward(op_grad *g) {
 const rill_op rill_op_selective_scan = {
     .name = "selective_scan",
     .exports = "nn.functional.selective_scan",
-    .signature = "u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor? = None, z: Tensor? = None, "
-                 "delta_bias: Tensor? = None, initial: Tensor? = None, delta_softplus: bool = False, "
-                 "final: bool = False -> Tensor, Tensor",
-    .doc = "the scan of Mamba (Gu and Dao 2023); the second output, where final asks for it, is the state at the end",
+    .signature =
+        "u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor? = None, z: Tensor? "
+        "= None, "
+        "delta_bias: Tensor? = None, initial: Tensor? = None, delta_softplus: bool = False, "
+        "final: bool = False -> Tensor, Tensor",
+    .doc = "the scan of Mamba (Gu and Dao 2023); the second output, where final asks for it, is "
+           "the state at the end",
     .pure = "rill_selective_scan_f32 rill_selective_scan_f64 rill_selective_scan_backward_f32 "
             "rill_selective_scan_backward_f64",
-    .save = OP_SAVE_INPUT(U) | OP_SAVE_INPUT(DELTA) | OP_SAVE_INPUT(A) | OP_SAVE_INPUT(B) | OP_SAVE_INPUT(C) |
-            OP_SAVE_INPUT(D) | OP_SAVE_INPUT(Z) | OP_SAVE_INPUT(BIAS),
+    .save = OP_SAVE_INPUT(U) | OP_SAVE_INPUT(DELTA) | OP_SAVE_INPUT(A) | OP_SAVE_INPUT(B) |
+            OP_SAVE_INPUT(C) | OP_SAVE_INPUT(D) | OP_SAVE_INPUT(Z) | OP_SAVE_INPUT(BIAS),
     .infer = scan_infer,
     .forward = scan_forward,
     .backward = scan_backward,
@@ -158,8 +169,16 @@ rill_tensor *rill_selective_scan(rill_context *ctx, const rill_tensor *u, const 
                                  const rill_selective_scan_options *options) {
   rill_selective_scan_options o;
   options_read(&o, sizeof o, options);
-  rill_value args[] = {op_t(u),    op_t(delta), op_t(a),            op_t(b),          op_t(c),
-                       op_to(o.D), op_to(o.z),  op_to(o.delta_bias), op_to(o.initial), op_b(o.delta_softplus),
+  rill_value args[] = {op_t(u),
+                       op_t(delta),
+                       op_t(a),
+                       op_t(b),
+                       op_t(c),
+                       op_to(o.D),
+                       op_to(o.z),
+                       op_to(o.delta_bias),
+                       op_to(o.initial),
+                       op_b(o.delta_softplus),
                        op_b(o.final != NULL)};
   rill_tensor *out[2] = {NULL, NULL};
   if (o.final) *o.final = NULL;

@@ -3,20 +3,22 @@
 
 #include "base/checked.h"
 
-rill_status units_need(op_call *c, int i, const char *name, rill_dtype dtype, const int64_t *shape, int ndim) {
+rill_status units_need(op_call *c, int i, const char *name, rill_dtype dtype, const int64_t *shape,
+                       int ndim) {
   if (!op_has(c, i)) return RILL_OK;
   const rill_tensor *t = op_in(c, i);
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   if (t->dtype != dtype)
-    return op_fail(c, RILL_ERROR_DTYPE, "%s is %s beside %s", name, rill_dtype_name((rill_dtype)t->dtype),
-                   rill_dtype_name(dtype));
+    return op_fail(c, RILL_ERROR_DTYPE, "%s is %s beside %s", name,
+                   rill_dtype_name((rill_dtype)t->dtype), rill_dtype_name(dtype));
   if (!shape_equal(t->shape, t->ndim, shape, ndim))
     return op_fail(c, RILL_ERROR_SHAPE, "%s is %s, not %s", name, shape_text(t->shape, t->ndim, a),
                    shape_text(shape, ndim, b));
   return RILL_OK;
 }
 
-const rill_tensor *units_rows(rill_context *ctx, const rill_op *op, const rill_tensor *t, int64_t *stride) {
+const rill_tensor *units_rows(rill_context *ctx, const rill_op *op, const rill_tensor *t,
+                              int64_t *stride) {
   int64_t batch = t->shape[0], steps = t->shape[1], width = t->shape[2];
   *stride = width;
   if (t->contiguous || !t->numel) return t;

@@ -6,11 +6,13 @@
 #include "ops/op.h"
 
 /* Argument i, called `name`, has this shape and dtype, or is absent; else the error. */
-rill_status units_need(op_call *c, int i, const char *name, rill_dtype dtype, const int64_t *shape, int ndim);
+rill_status units_need(op_call *c, int i, const char *name, rill_dtype dtype, const int64_t *shape,
+                       int ndim);
 
 /* t [batch, steps, width] as batch * steps rows of which each lies *stride elements after the one
  * before: t itself where it does (a slice of a wider tensor does), else a contiguous copy. */
-const rill_tensor *units_rows(rill_context *ctx, const rill_op *op, const rill_tensor *t, int64_t *stride);
+const rill_tensor *units_rows(rill_context *ctx, const rill_op *op, const rill_tensor *t,
+                              int64_t *stride);
 
 /* t itself where its last dim is contiguous, else a contiguous copy. */
 const rill_tensor *units_last_dense(rill_context *ctx, const rill_op *op, const rill_tensor *t);

@@ -13,8 +13,8 @@ typedef struct attention {
 } attention;
 
 /* Projection `child` of the input, as heads [B,T,heads,width]. */
-static rill_tensor *project(rill_context *ctx, rill_module *m, int child, const rill_tensor *x, int64_t heads,
-                            int64_t width) {
+static rill_tensor *project(rill_context *ctx, rill_module *m, int child, const rill_tensor *x,
+                            int64_t heads, int64_t width) {
   rill_tensor *y = rill_forward(ctx, module_child(m, child), x);
   return y ? rill_reshape(ctx, y, (int64_t[]){y->shape[0], y->shape[1], heads, width}, 4) : NULL;
 }
@@ -25,8 +25,8 @@ static rill_tensor *turn(rill_context *ctx, const attention *a, rill_tensor *x, 
 }
 
 /* The steps from `position` on; state NULL: all there are. */
-static rill_tensor *run(rill_context *ctx, rill_module *m, const rill_tensor *x, rill_state *state, const attention *a,
-                        int64_t position) {
+static rill_tensor *run(rill_context *ctx, rill_module *m, const rill_tensor *x, rill_state *state,
+                        const attention *a, int64_t position) {
   char text[SHAPE_TEXT];
   if (x->ndim != 3) {
     error_set(ctx, RILL_ERROR_SHAPE, "Attention", "needs an input [batch,time,width], not %s",
@@ -53,15 +53,18 @@ static rill_tensor *run(rill_context *ctx, rill_module *m, const rill_tensor *x,
   return rill_forward(ctx, module_child(m, OUT), y);
 }
 
-static rill_tensor *attention_forward(rill_context *ctx, rill_module *m, const rill_tensor *input, void *user) {
+static rill_tensor *attention_forward(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                                      void *user) {
   return run(ctx, m, input, NULL, user, 0);
 }
 
 static rill_status refuse(rill_context *ctx) {
-  return error_set(ctx, RILL_ERROR_UNSUPPORTED, "Attention", "is not causal: it sees the future, and cannot stream");
+  return error_set(ctx, RILL_ERROR_UNSUPPORTED, "Attention",
+                   "is not causal: it sees the future, and cannot stream");
 }
 
-static rill_status attention_state(rill_context *ctx, rill_module *m, rill_state *state, int64_t batch, void *user) {
+static rill_status attention_state(rill_context *ctx, rill_module *m, rill_state *state,
+                                   int64_t batch, void *user) {
   const attention *a = user;
   if (a->options.non_causal) return refuse(ctx);
   rill_dtype dtype = (rill_dtype)module_own(module_child(m, KEY), 0)->dtype;
@@ -70,8 +73,8 @@ static rill_status attention_state(rill_context *ctx, rill_module *m, rill_state
   return s == RILL_OK ? rill_state_add(ctx, state, m, "v", rill_zeros(ctx, dtype, none, 4)) : s;
 }
 
-static rill_tensor *attention_extend(rill_context *ctx, rill_module *m, const rill_tensor *input, rill_state *state,
-                                     void *user) {
+static rill_tensor *attention_extend(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                                     rill_state *state, void *user) {
   const attention *a = user;
   if (a->options.non_causal) {
     refuse(ctx);
@@ -87,7 +90,8 @@ static rill_tensor *alibi_slopes(rill_context *ctx, int64_t heads) {
   while (p <= heads / 2) p *= 2;
   rill_tensor *t = rill_empty(ctx, RILL_F32, &heads, 1);
   for (int64_t h = 0; t && h < heads; h++) {
-    double power = h < p ? 8.0 * (double)(h + 1) / (double)p : 4.0 * (double)(2 * (h - p) + 1) / (double)p;
+    double power =
+        h < p ? 8.0 * (double)(h + 1) / (double)p : 4.0 * (double)(2 * (h - p) + 1) / (double)p;
     ((float *)(void *)t->data)[h] = (float)exp2(-power);
   }
   return t;
@@ -104,13 +108,20 @@ static bool check(rill_context *ctx, int64_t width, const attention *a) {
       !init_size(ctx, op, "kv_heads", a->kv_heads))
     return false;
   const char *fault = NULL;
-  if (width % a->heads) fault = "the width is no multiple of heads";
-  else if (a->heads % a->kv_heads) fault = "heads is no multiple of kv_heads";
-  else if (!o->no_rope && a->width % 2) fault = "RoPE needs heads of even width";
-  else if (o->window < 0 || (o->window && o->non_causal)) fault = "a window is not negative, and causal";
-  else if (!(o->rope_base >= 0) || isinf(o->rope_base)) fault = "rope_base is not a number of at least 0";
-  else if (!(o->softcap >= 0) || isinf(o->softcap)) fault = "softcap is not a number of at least 0";
-  else if (!(o->dropout >= 0 && o->dropout < 1)) fault = "dropout must lie in [0, 1)";
+  if (width % a->heads)
+    fault = "the width is no multiple of heads";
+  else if (a->heads % a->kv_heads)
+    fault = "heads is no multiple of kv_heads";
+  else if (!o->no_rope && a->width % 2)
+    fault = "RoPE needs heads of even width";
+  else if (o->window < 0 || (o->window && o->non_causal))
+    fault = "a window is not negative, and causal";
+  else if (!(o->rope_base >= 0) || isinf(o->rope_base))
+    fault = "rope_base is not a number of at least 0";
+  else if (!(o->softcap >= 0) || isinf(o->softcap))
+    fault = "softcap is not a number of at least 0";
+  else if (!(o->dropout >= 0 && o->dropout < 1))
+    fault = "dropout must lie in [0, 1)";
   if (fault) error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s", fault);
   return !fault;
 }
@@ -121,7 +132,9 @@ static bool add(rill_context *ctx, rill_module *m, const char *name, rill_module
 
 rill_module *rill_nn_attention(rill_context *ctx, int64_t width, int64_t heads,
                                const rill_attention_module_options *options) {
-  static const rill_module_class cls = {.type = "Attention", .forward = attention_forward, .state = attention_state,
+  static const rill_module_class cls = {.type = "Attention",
+                                        .forward = attention_forward,
+                                        .state = attention_state,
                                         .extend = attention_extend};
   if (!context_ready(ctx)) return NULL;
   attention a = {.heads = heads};

@@ -17,10 +17,14 @@ static rill_status read_options(rill_context *ctx, const char *op, rill_generate
   const char *fault = NULL;
   if (!o->max_tokens) o->max_tokens = 128;
   if (o->top_p == 0) o->top_p = 1;
-  if (o->max_tokens < 0 || o->top_k < 0) fault = "max_tokens or top_k is negative";
-  else if (!(o->temperature >= 0) || isinf(o->temperature)) fault = "temperature is not a number of at least 0";
-  else if (!(o->top_p > 0 && o->top_p <= 1)) fault = "top_p must lie in (0, 1]";
-  else if (o->stop_count < 0 || (o->stop_count && !o->stop)) fault = "stop is NULL, or its count negative";
+  if (o->max_tokens < 0 || o->top_k < 0)
+    fault = "max_tokens or top_k is negative";
+  else if (!(o->temperature >= 0) || isinf(o->temperature))
+    fault = "temperature is not a number of at least 0";
+  else if (!(o->top_p > 0 && o->top_p <= 1))
+    fault = "top_p must lie in (0, 1]";
+  else if (o->stop_count < 0 || (o->stop_count && !o->stop))
+    fault = "stop is NULL, or its count negative";
   return fault ? error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s", fault) : RILL_OK;
 }
 
@@ -28,7 +32,8 @@ static rill_status read_options(rill_context *ctx, const char *op, rill_generate
 
 /* In [0, 1), from seed, step and row alone. */
 static double uniform(uint64_t seed, int64_t step, int64_t row) {
-  uint32_t c[4] = {(uint32_t)step, (uint32_t)((uint64_t)step >> 32), (uint32_t)row, (uint32_t)((uint64_t)row >> 32)};
+  uint32_t c[4] = {(uint32_t)step, (uint32_t)((uint64_t)step >> 32), (uint32_t)row,
+                   (uint32_t)((uint64_t)row >> 32)};
   philox(c, (uint32_t)seed, (uint32_t)(seed >> 32));
   return (double)((uint64_t)c[0] << 21 ^ c[1] >> 11) / 9007199254740992.0;
 }
@@ -50,7 +55,8 @@ static void sift(int64_t *order, int64_t n, int64_t i, const double *weight) {
 
 /* The `most` heaviest classes, as far as their share of the total reaches top_p, move to the end of
  * order[n], the heaviest last; returns their number. */
-static int64_t take_heaviest(int64_t *order, int64_t n, int64_t most, double top_p, const double *weight) {
+static int64_t take_heaviest(int64_t *order, int64_t n, int64_t most, double top_p,
+                             const double *weight) {
   for (int64_t i = 0; i < n; i++) order[i] = i;
   for (int64_t i = n / 2 - 1; i >= 0; i--) sift(order, n, i, weight);
   double total = 0, sum = 0;
@@ -72,7 +78,8 @@ static int64_t take_heaviest(int64_t *order, int64_t n, int64_t most, double top
 }
 
 /* The class where the running sum of weights passes u times their total. */
-static int64_t pick(const double *weight, const int64_t *order, int64_t n, int64_t classes, double u) {
+static int64_t pick(const double *weight, const int64_t *order, int64_t n, int64_t classes,
+                    double u) {
   double total = 0, sum = 0;
   for (int64_t i = 0; i < n; i++) total += weight[order ? order[classes - 1 - i] : i];
   int64_t last = -1;
@@ -87,8 +94,8 @@ static int64_t pick(const double *weight, const int64_t *order, int64_t n, int64
 }
 
 /* -1 where no logit is finite. NaN and -inf are never drawn; weight[classes] and order are scratch. */
-static int64_t draw(const double *logits, int64_t classes, const rill_generate_options *o, double u, double *weight,
-                    int64_t *order) {
+static int64_t draw(const double *logits, int64_t classes, const rill_generate_options *o, double u,
+                    double *weight, int64_t *order) {
   int64_t best = -1;
   for (int64_t c = 0; c < classes; c++)
     if (!isnan(logits[c]) && (best < 0 || logits[c] > logits[best])) best = c;
@@ -102,12 +109,14 @@ static int64_t draw(const double *logits, int64_t classes, const rill_generate_o
   return pick(weight, order, n, classes, u);
 }
 
-rill_tensor *rill_sample(rill_context *ctx, const rill_tensor *logits, const rill_generate_options *options, int64_t step) {
+rill_tensor *rill_sample(rill_context *ctx, const rill_tensor *logits,
+                         const rill_generate_options *options, int64_t step) {
   static const char op[] = "sample";
   rill_generate_options o;
   char text[SHAPE_TEXT];
   if (!context_ready(ctx) || read_options(ctx, op, &o, options) != RILL_OK) return NULL;
-  if (!logits || logits->ndim != 2 || logits->shape[1] < 1 || !dtype_is_float((rill_dtype)logits->dtype)) {
+  if (!logits || logits->ndim != 2 || logits->shape[1] < 1 ||
+      !dtype_is_float((rill_dtype)logits->dtype)) {
     error_set(ctx, RILL_ERROR_SHAPE, op, "needs logits [rows,classes] of a float dtype, not %s",
               logits ? shape_text(logits->shape, logits->ndim, text) : "NULL");
     return NULL;
@@ -117,12 +126,16 @@ rill_tensor *rill_sample(rill_context *ctx, const rill_tensor *logits, const ril
   const rill_tensor *values = tensor_converted(ctx, op, logits, RILL_F64);
   if (values) values = tensor_contiguous(ctx, op, values);
   rill_tensor *out = tensor_new(ctx, op, RILL_I64, &rows, 1);
-  rill_tensor *weight = tensor_new(ctx, op, RILL_F64, &classes, 1), *order = tensor_new(ctx, op, RILL_I64, &classes, 1);
+  rill_tensor *weight = tensor_new(ctx, op, RILL_F64, &classes, 1),
+              *order = tensor_new(ctx, op, RILL_I64, &classes, 1);
   for (int64_t r = 0; ctx->error == RILL_OK && r < rows; r++) {
-    int64_t c = draw((const double *)(const void *)values->data + r * classes, classes, &o, uniform(o.seed, step, r),
-                     (double *)(void *)weight->data, (int64_t *)(void *)order->data);
+    int64_t c = draw((const double *)(const void *)values->data + r * classes, classes, &o,
+                     uniform(o.seed, step, r), (double *)(void *)weight->data,
+                     (int64_t *)(void *)order->data);
     ((int64_t *)(void *)out->data)[r] = c;
-    if (c < 0) error_set(ctx, RILL_ERROR_ARGUMENT, op, "the greatest logit of row %lld is not finite", (long long)r);
+    if (c < 0)
+      error_set(ctx, RILL_ERROR_ARGUMENT, op, "the greatest logit of row %lld is not finite",
+                (long long)r);
   }
   return scope_close_keep(ctx, ctx->error == RILL_OK ? out : NULL);
 }
@@ -137,10 +150,11 @@ static bool stops(const rill_generate_options *o, int64_t token) {
 
 /* Draws the tokens of one step, from the last of the logits [batch,time,classes]. A sequence that has
  * ended repeats its stop token, which lies before in tokens. */
-static bool next_tokens(rill_context *ctx, const rill_tensor *logits, const rill_generate_options *o, int64_t step,
-                        int64_t *tokens, bool *more) {
+static bool next_tokens(rill_context *ctx, const rill_tensor *logits,
+                        const rill_generate_options *o, int64_t step, int64_t *tokens, bool *more) {
   if (logits && logits->ndim != 3) {
-    error_set(ctx, RILL_ERROR_SHAPE, "generate", "the module gives %d dims, not logits [batch,time,classes]", logits->ndim);
+    error_set(ctx, RILL_ERROR_SHAPE, "generate",
+              "the module gives %d dims, not logits [batch,time,classes]", logits->ndim);
     return false;
   }
   rill_tensor *last = rill_select(ctx, logits, 1, -1), *drawn = rill_sample(ctx, last, o, step);
@@ -158,8 +172,9 @@ static bool next_tokens(rill_context *ctx, const rill_tensor *logits, const rill
 }
 
 /* Runs to the end; the number of steps into *steps. */
-static bool generate(rill_context *ctx, rill_module *module, const rill_tensor *prompt, rill_state *state,
-                     const rill_generate_options *o, int64_t *tokens, int64_t *steps) {
+static bool generate(rill_context *ctx, rill_module *module, const rill_tensor *prompt,
+                     rill_state *state, const rill_generate_options *o, int64_t *tokens,
+                     int64_t *steps) {
   int64_t batch = prompt->shape[0];
   bool more = true, good = true;
   for (*steps = 0; good && more && *steps < o->max_tokens; ++*steps) {
@@ -178,23 +193,26 @@ static bool generate(rill_context *ctx, rill_module *module, const rill_tensor *
   return good;
 }
 
-static rill_tensor *generate_all(rill_context *ctx, rill_module *module, const rill_tensor *prompt, rill_state *state,
-                                 const rill_generate_options *o) {
+static rill_tensor *generate_all(rill_context *ctx, rill_module *module, const rill_tensor *prompt,
+                                 rill_state *state, const rill_generate_options *o) {
   int64_t batch = prompt->shape[0], steps;
   if (!state) state = rill_state_create(ctx, module, batch);
-  rill_tensor *tokens = state ? tensor_new(ctx, "generate", RILL_I64, (int64_t[]){batch, o->max_tokens}, 2) : NULL;
+  rill_tensor *tokens =
+      state ? tensor_new(ctx, "generate", RILL_I64, (int64_t[]){batch, o->max_tokens}, 2) : NULL;
   if (!tokens) return NULL;
-  if (!generate(ctx, module, prompt, state, o, (int64_t *)(void *)tokens->data, &steps)) return NULL;
+  if (!generate(ctx, module, prompt, state, o, (int64_t *)(void *)tokens->data, &steps))
+    return NULL;
   return rill_clone(ctx, rill_narrow(ctx, tokens, 1, 0, steps));
 }
 
-rill_tensor *rill_generate(rill_context *ctx, rill_module *module, const rill_tensor *prompt, rill_state *state,
-                           const rill_generate_options *options) {
+rill_tensor *rill_generate(rill_context *ctx, rill_module *module, const rill_tensor *prompt,
+                           rill_state *state, const rill_generate_options *options) {
   static const char op[] = "generate";
   rill_generate_options o;
   if (!context_ready(ctx) || read_options(ctx, op, &o, options) != RILL_OK) return NULL;
   if (!module || !prompt || prompt->ndim != 2 || prompt->shape[0] < 1) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s", module ? "needs a prompt [batch,time]" : "the module is NULL");
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s",
+              module ? "needs a prompt [batch,time]" : "the module is NULL");
     return NULL;
   }
   if (rill_scope_open(ctx) != RILL_OK) return NULL;

@@ -131,14 +131,16 @@ static rill_status add_slots(rill_context *ctx, rill_state *s) {
     if (m->cls.state && place_of(s, m) < i) fault = "is in the tree twice, and has but one memory";
     if (fault) {
       char *path = path_of(ctx, s, i);
-      if (path) error_set(ctx, RILL_ERROR_UNSUPPORTED, op, "%s \"%.200s\" %s", m->cls.type, path, fault);
+      if (path)
+        error_set(ctx, RILL_ERROR_UNSUPPORTED, op, "%s \"%.200s\" %s", m->cls.type, path, fault);
       heap_free(path);
       return rill_error(ctx);
     }
     rill_status status = m->cls.state ? m->cls.state(ctx, m, s, s->batch, m->user) : RILL_OK;
     if (ctx->error != RILL_OK) return ctx->error;
     if (status != RILL_OK)
-      return error_set(ctx, RILL_ERROR_CALLBACK, op, "the state callback of %s failed", m->cls.type);
+      return error_set(ctx, RILL_ERROR_CALLBACK, op, "the state callback of %s failed",
+                       m->cls.type);
   }
   return RILL_OK;
 }
@@ -147,7 +149,8 @@ rill_state *rill_state_create(rill_context *ctx, rill_module *module, int64_t ba
   static const char op[] = "state_create";
   if (!context_ready(ctx)) return NULL;
   if (!module || batch < 1) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, module ? "the batch is less than 1" : "the module is NULL");
+    error_set(ctx, RILL_ERROR_ARGUMENT, op,
+              module ? "the batch is less than 1" : "the module is NULL");
     return NULL;
   }
   if (rill_scope_open(ctx) != RILL_OK) return NULL;
@@ -176,20 +179,25 @@ static state_entry *entry_room(rill_context *ctx, rill_state *s) {
 
 state_entry *state_slot(const rill_state *s, const rill_module *self, const char *name) {
   for (int i = 0; i < s->count; i++)
-    if (s->modules[s->entries[i].place] == self && !strcmp(s->entries[i].name, name)) return &s->entries[i];
+    if (s->modules[s->entries[i].place] == self && !strcmp(s->entries[i].name, name))
+      return &s->entries[i];
   return NULL;
 }
 
-rill_status rill_state_add(rill_context *ctx, rill_state *state, rill_module *self, const char *name,
-                           rill_tensor *initial) {
+rill_status rill_state_add(rill_context *ctx, rill_state *state, rill_module *self,
+                           const char *name, rill_tensor *initial) {
   static const char op[] = "state_add";
   if (!context_ready(ctx)) return rill_error(ctx);
-  if (!state || !self || !name || !initial) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "an argument is NULL");
-  if (!state->building) return error_set(ctx, RILL_ERROR_STATE, op, "only a module's state callback adds slots");
+  if (!state || !self || !name || !initial)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "an argument is NULL");
+  if (!state->building)
+    return error_set(ctx, RILL_ERROR_STATE, op, "only a module's state callback adds slots");
   int place = place_of(state, self);
-  if (place < 0) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is not in the state's tree", self->cls.type);
+  if (place < 0)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is not in the state's tree", self->cls.type);
   if (!*name || strchr(name, '.') || state_slot(state, self, name))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the name \"%.200s\" is empty, has a dot or is taken", name);
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op,
+                     "the name \"%.200s\" is empty, has a dot or is taken", name);
   state_entry *e = entry_room(ctx, state);
   char *path = e ? path_of(ctx, state, place) : NULL;
   if (path) e->path = join_path(ctx, path, name);
@@ -216,7 +224,8 @@ rill_state *rill_state_clone(rill_context *ctx, const rill_state *state) {
   for (int i = 0; good && i < state->count; i++) {
     const state_entry *from = &state->entries[i];
     state_entry *e = entry_room(ctx, s);
-    rill_tensor *alias = e ? tensor_alias(ctx, from->value) : NULL, *copy = alias ? rill_clone(ctx, alias) : NULL;
+    rill_tensor *alias = e ? tensor_alias(ctx, from->value) : NULL,
+                *copy = alias ? rill_clone(ctx, alias) : NULL;
     good = copy && (e->path = join_path(ctx, "", from->path));
     if (!good) break;
     e->place = from->place;
@@ -244,14 +253,16 @@ static rill_status follow(rill_context *ctx, rill_state *s, rill_module *root) {
     same = !strcmp(list[i]->cls.type, s->modules[i]->cls.type) &&
            module_children(list[i]) == module_children(s->modules[i]);
   heap_free(list);
-  if (!same) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the state is of a module of another structure");
+  if (!same)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the state is of a module of another structure");
   return take_tree(ctx, op, s, root) ? RILL_OK : ctx->error;
 }
 
 static rill_status check_input(rill_context *ctx, const rill_state *s, const rill_tensor *x) {
   char text[SHAPE_TEXT];
   if (x->ndim >= 2 && x->shape[0] == s->batch && x->shape[1] >= 1) return RILL_OK;
-  return error_set(ctx, RILL_ERROR_SHAPE, "extend", "needs an input [%lld,steps,...] of at least one step, not %s",
+  return error_set(ctx, RILL_ERROR_SHAPE, "extend",
+                   "needs an input [%lld,steps,...] of at least one step, not %s",
                    (long long)s->batch, shape_text(x->shape, x->ndim, text));
 }
 
@@ -274,15 +285,21 @@ static void settle(rill_state *s, bool good) {
   }
 }
 
-rill_tensor *rill_extend(rill_context *ctx, rill_module *module, const rill_tensor *input, rill_state *state) {
+rill_tensor *rill_extend(rill_context *ctx, rill_module *module, const rill_tensor *input,
+                         rill_state *state) {
   if (!context_ready(ctx)) return NULL;
   if (!module || !input || !state) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, "extend", "the %s is NULL", !module ? "module" : !input ? "input" : "state");
+    error_set(ctx, RILL_ERROR_ARGUMENT, "extend", "the %s is NULL",
+              !module  ? "module"
+              : !input ? "input"
+                       : "state");
     return NULL;
   }
   if (state->extending) return module_extend(ctx, module, input, state);
-  if (check_input(ctx, state, input) != RILL_OK || follow(ctx, state, module) != RILL_OK) return NULL;
-  for (int i = 0; i < state->count; i++) state->entries[i].before = rill_tensor_retain(state->entries[i].value);
+  if (check_input(ctx, state, input) != RILL_OK || follow(ctx, state, module) != RILL_OK)
+    return NULL;
+  for (int i = 0; i < state->count; i++)
+    state->entries[i].before = rill_tensor_retain(state->entries[i].value);
   state->extending = true;
   rill_tensor *y = module_extend(ctx, module, input, state);
   state->extending = false;
@@ -291,7 +308,8 @@ rill_tensor *rill_extend(rill_context *ctx, rill_module *module, const rill_tens
   return y;
 }
 
-rill_tensor *rill_state_get(rill_context *ctx, const rill_state *state, const rill_module *self, const char *name) {
+rill_tensor *rill_state_get(rill_context *ctx, const rill_state *state, const rill_module *self,
+                            const char *name) {
   if (!context_ready(ctx)) return NULL;
   state_entry *e = state && self && name ? state_slot(state, self, name) : NULL;
   if (e) return e->value;
@@ -300,14 +318,15 @@ rill_tensor *rill_state_get(rill_context *ctx, const rill_state *state, const ri
   return NULL;
 }
 
-rill_status rill_state_put(rill_context *ctx, rill_state *state, const rill_module *self, const char *name,
-                           rill_tensor *value) {
+rill_status rill_state_put(rill_context *ctx, rill_state *state, const rill_module *self,
+                           const char *name, rill_tensor *value) {
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!value) return error_set(ctx, RILL_ERROR_ARGUMENT, "state_put", "the value is NULL");
   state_entry *e = state && self && name ? state_slot(state, self, name) : NULL;
   if (!e)
-    return error_set(ctx, RILL_ERROR_NOT_FOUND, "state_put", "%s has no slot \"%.200s\" in this state",
-                     self ? self->cls.type : "NULL", name ? name : "");
+    return error_set(ctx, RILL_ERROR_NOT_FOUND, "state_put",
+                     "%s has no slot \"%.200s\" in this state", self ? self->cls.type : "NULL",
+                     name ? name : "");
   state_set(e, value);
   return RILL_OK;
 }
@@ -328,17 +347,21 @@ const char *rill_state_tensor_name(const rill_state *state, int index) {
   return has(state, index) ? state->entries[index].path : NULL;
 }
 
-rill_status rill_state_set_tensor(rill_context *ctx, rill_state *state, int index, rill_tensor *tensor) {
+rill_status rill_state_set_tensor(rill_context *ctx, rill_state *state, int index,
+                                  rill_tensor *tensor) {
   static const char op[] = "state_set_tensor";
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!tensor || !has(state, index))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the tensor is NULL, or there is no slot %d", index);
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the tensor is NULL, or there is no slot %d",
+                     index);
   const rill_tensor *now = state->entries[index].value;
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
-  if (tensor->dtype != now->dtype || tensor->ndim != now->ndim || (now->ndim && tensor->shape[0] != now->shape[0]))
-    return error_set(ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s, not %s %s", state->entries[index].path,
-                     rill_dtype_name((rill_dtype)now->dtype), shape_text(now->shape, now->ndim, a),
-                     rill_dtype_name((rill_dtype)tensor->dtype), shape_text(tensor->shape, tensor->ndim, b));
+  if (tensor->dtype != now->dtype || tensor->ndim != now->ndim ||
+      (now->ndim && tensor->shape[0] != now->shape[0]))
+    return error_set(
+        ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s, not %s %s", state->entries[index].path,
+        rill_dtype_name((rill_dtype)now->dtype), shape_text(now->shape, now->ndim, a),
+        rill_dtype_name((rill_dtype)tensor->dtype), shape_text(tensor->shape, tensor->ndim, b));
   state_set(&state->entries[index], tensor);
   return RILL_OK;
 }

@@ -7,13 +7,13 @@
 
 /* A module's slot. */
 typedef struct state_entry {
-  int place;            /* of the module: index in rill_state.modules */
-  char *path;           /* "blocks.0.k": the module's path and the slot's name. A block of the heap */
-  const char *name;     /* the slot's name, at the end of path */
+  int place;        /* of the module: index in rill_state.modules */
+  char *path;       /* "blocks.0.k": the module's path and the slot's name. A block of the heap */
+  const char *name; /* the slot's name, at the end of path */
   rill_tensor *initial; /* what reset returns to */
   rill_tensor *value;
-  rill_tensor *room;    /* of a cache: the memory with spare rows that value lies in, or NULL */
-  rill_tensor *before;  /* during rill_extend: what value was */
+  rill_tensor *room;   /* of a cache: the memory with spare rows that value lies in, or NULL */
+  rill_tensor *before; /* during rill_extend: what value was */
 } state_entry;
 
 struct rill_state {
@@ -24,8 +24,8 @@ struct rill_state {
   int module_count;
   state_entry *entries;
   int count, capacity;
-  bool building;         /* rill_state_add is allowed */
-  bool extending;        /* within rill_extend: the outermost keeps the books */
+  bool building;  /* rill_state_add is allowed */
+  bool extending; /* within rill_extend: the outermost keeps the books */
 };
 
 /* The slot of a module, or NULL. */
@@ -37,7 +37,7 @@ void state_set(state_entry *entry, rill_tensor *tensor);
 /* Appends `rows` [B,n,...] to the slot's cache [B,m,...] along time and leaves the last `limit` rows
  * there (-1: all). Returns the m + n rows, new. Amortised, a row is copied a constant number of times;
  * where a gradient is wanted, a new tensor is made each time, since the graph needs the old ones. */
-rill_tensor *state_append(rill_context *ctx, rill_state *state, const rill_module *self, const char *name,
-                          const rill_tensor *rows, int64_t limit);
+rill_tensor *state_append(rill_context *ctx, rill_state *state, const rill_module *self,
+                          const char *name, const rill_tensor *rows, int64_t limit);
 
 #endif

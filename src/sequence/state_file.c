@@ -31,7 +31,8 @@ static int64_t read_number(const char *s) {
 rill_status rill_state_save(rill_context *ctx, const rill_state *state, const char *path) {
   static const char op[] = "state_save";
   if (!context_ready(ctx)) return rill_error(ctx);
-  if (!state || !path) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", state ? "path" : "state");
+  if (!state || !path)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", state ? "path" : "state");
   size_t room = (size_t)(state->count ? state->count : 1) * sizeof(void *);
   const char **names = context_alloc(ctx, op, room);
   const rill_tensor **tensors = context_alloc(ctx, op, room);
@@ -42,8 +43,8 @@ rill_status rill_state_save(rill_context *ctx, const rill_state *state, const ch
     }
     char position[NUMBER_TEXT];
     write_number(state->position, position);
-    rill_safetensors_save(ctx, path, names, tensors, state->count, (const char *const[]){position_key},
-                          (const char *const[]){position}, 1);
+    rill_safetensors_save(ctx, path, names, tensors, state->count,
+                          (const char *const[]){position_key}, (const char *const[]){position}, 1);
   }
   heap_free(names);
   heap_free(tensors);
@@ -51,7 +52,8 @@ rill_status rill_state_save(rill_context *ctx, const rill_state *state, const ch
 }
 
 /* Tensor i of the file, if the slot can hold it. */
-static rill_tensor *read_slot(rill_context *ctx, const char *op, rill_safetensors *file, const state_entry *e) {
+static rill_tensor *read_slot(rill_context *ctx, const char *op, rill_safetensors *file,
+                              const state_entry *e) {
   rill_tensor *t = rill_safetensors_get(ctx, file, e->path);
   const rill_tensor *is = e->initial;
   if (!t) return NULL;
@@ -60,16 +62,17 @@ static rill_tensor *read_slot(rill_context *ctx, const char *op, rill_safetensor
     fits = t->shape[d] == is->shape[d] || (d == 1 && is->shape[1] == 0);
   if (fits) return rill_clone(ctx, t);
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
-  error_set(ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s in the file, %s %s in the state", e->path,
-            rill_dtype_name((rill_dtype)t->dtype), shape_text(t->shape, t->ndim, a), rill_dtype_name((rill_dtype)is->dtype),
-            shape_text(is->shape, is->ndim, b));
+  error_set(ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s in the file, %s %s in the state",
+            e->path, rill_dtype_name((rill_dtype)t->dtype), shape_text(t->shape, t->ndim, a),
+            rill_dtype_name((rill_dtype)is->dtype), shape_text(is->shape, is->ndim, b));
   return NULL;
 }
 
 rill_status rill_state_load(rill_context *ctx, rill_state *state, const char *path) {
   static const char op[] = "state_load";
   if (!context_ready(ctx)) return rill_error(ctx);
-  if (!state || !path) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", state ? "path" : "state");
+  if (!state || !path)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", state ? "path" : "state");
   if (rill_scope_open(ctx) != RILL_OK) return ctx->error;
   rill_safetensors *file = rill_safetensors_open(ctx, path);
   int64_t position = file ? read_number(rill_safetensors_metadata(file, position_key)) : 0;
@@ -77,7 +80,8 @@ rill_status rill_state_load(rill_context *ctx, rill_state *state, const char *pa
     error_set(ctx, RILL_ERROR_FORMAT, op, "%s holds no state of %d tensors", path, state->count);
   size_t room = (size_t)(state->count ? state->count : 1) * sizeof(rill_tensor *);
   rill_tensor **values = ctx->error == RILL_OK ? context_alloc(ctx, op, room) : NULL;
-  for (int i = 0; ctx->error == RILL_OK && i < state->count; i++) values[i] = read_slot(ctx, op, file, &state->entries[i]);
+  for (int i = 0; ctx->error == RILL_OK && i < state->count; i++)
+    values[i] = read_slot(ctx, op, file, &state->entries[i]);
   if (ctx->error == RILL_OK) {
     for (int i = 0; i < state->count; i++) state_set(&state->entries[i], values[i]);
     state->position = position;

@@ -15,12 +15,16 @@ static rill_context *start(void) {
 }
 
 static void fails(rill_context *ctx, rill_status status, const char *words) {
-  ck_assert_msg(rill_error(ctx) == status, "%s: %s", rill_status_name(rill_error(ctx)), rill_error_message(ctx));
-  ck_assert_msg(strstr(rill_error_message(ctx), words) != NULL, "says: %s", rill_error_message(ctx));
+  ck_assert_msg(rill_error(ctx) == status, "%s: %s", rill_status_name(rill_error(ctx)),
+                rill_error_message(ctx));
+  ck_assert_msg(strstr(rill_error_message(ctx), words) != NULL, "says: %s",
+                rill_error_message(ctx));
   rill_error_clear(ctx);
 }
 
-static int64_t token(const rill_tensor *t, int64_t i) { return ((const int64_t *)rill_tensor_data(t))[i]; }
+static int64_t token(const rill_tensor *t, int64_t i) {
+  return ((const int64_t *)rill_tensor_data(t))[i];
+}
 
 static rill_tensor *logits_of(rill_context *ctx, const double *row, int64_t classes, int64_t rows) {
   rill_tensor *one = rill_from_buffer(ctx, RILL_F64, (int64_t[]){1, classes}, 2, row);
@@ -45,7 +49,8 @@ END_TEST
 enum { DRAWS = 40000 };
 
 /* Share of each class among many draws from one row of logits. */
-static void shares(const double *row, int64_t classes, const rill_generate_options *o, double *share) {
+static void shares(const double *row, int64_t classes, const rill_generate_options *o,
+                   double *share) {
   rill_context *ctx = start();
   rill_tensor *t = rill_sample(ctx, logits_of(ctx, row, classes, DRAWS), o, 3);
   ck_assert_msg(t != NULL, "%s", rill_error_message(ctx));
@@ -59,7 +64,8 @@ static void shares(const double *row, int64_t classes, const rill_generate_optio
 static void like(const double *share, const double *expected, int64_t classes) {
   for (int64_t c = 0; c < classes; c++) {
     double sigma = sqrt(expected[c] * (1 - expected[c]) / DRAWS);
-    ck_assert_msg(fabs(share[c] - expected[c]) <= 5 * sigma, "class %d: %g, not %g", (int)c, share[c], expected[c]);
+    ck_assert_msg(fabs(share[c] - expected[c]) <= 5 * sigma, "class %d: %g, not %g", (int)c,
+                  share[c], expected[c]);
   }
 }
 
@@ -108,9 +114,11 @@ START_TEST(a_draw_depends_on_seed_step_and_row_alone) {
   rill_generate_options o = RILL_GENERATE_OPTIONS_INIT;
   o.temperature = 1;
   o.seed = 77;
-  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){64, 100}, 2), *first = rill_sample(ctx, x, &o, 4);
+  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){64, 100}, 2),
+              *first = rill_sample(ctx, x, &o, 4);
   rill_randn(ctx, RILL_F32, (int64_t[]){64, 100}, 2); /* the context's stream has no part in it */
-  rill_tensor *again = rill_sample(ctx, x, &o, 4), *head = rill_sample(ctx, rill_narrow(ctx, x, 0, 0, 10), &o, 4);
+  rill_tensor *again = rill_sample(ctx, x, &o, 4),
+              *head = rill_sample(ctx, rill_narrow(ctx, x, 0, 0, 10), &o, 4);
   int same_step = 0, same_seed = 0;
   rill_tensor *next = rill_sample(ctx, x, &o, 5);
   o.seed = 78;
@@ -164,7 +172,8 @@ END_TEST
 static rill_module *model(rill_context *ctx) {
   rill_module *layers[] = {rill_nn_embedding(ctx, CLASSES, WIDTH, RILL_NO_PADDING),
                            rill_nn_residual(ctx, rill_nn_attention(ctx, WIDTH, 4, NULL)),
-                           rill_nn_residual(ctx, rill_nn_mamba(ctx, WIDTH, NULL)), rill_nn_linear(ctx, WIDTH, CLASSES, true)};
+                           rill_nn_residual(ctx, rill_nn_mamba(ctx, WIDTH, NULL)),
+                           rill_nn_linear(ctx, WIDTH, CLASSES, true)};
   rill_module *m = rill_nn_sequential(ctx, layers, 4);
   rill_module_to(ctx, m, RILL_F64);
   rill_module_train(ctx, m, false);
@@ -192,9 +201,11 @@ START_TEST(generation_is_forward_again_and_again) {
     ck_assert_int_eq(rill_tensor_size(tokens, 1), 12);
     ck_assert_int_eq(rill_get_grad_mode(ctx), RILL_GRAD_ON);
     for (int step = 0; step < 12; step++) {
-      rill_tensor *next = rill_sample(ctx, rill_select(ctx, rill_forward(ctx, m, all), 1, -1), &o, step);
+      rill_tensor *next =
+          rill_sample(ctx, rill_select(ctx, rill_forward(ctx, m, all), 1, -1), &o, step);
       ck_assert_ptr_nonnull(next);
-      for (int b = 0; b < BATCH; b++) ck_assert_int_eq(token(tokens, b * 12 + step), token(next, b));
+      for (int b = 0; b < BATCH; b++)
+        ck_assert_int_eq(token(tokens, b * 12 + step), token(next, b));
       all = rill_cat(ctx, (const rill_tensor *const[]){all, rill_unsqueeze(ctx, next, 1)}, 2, 1);
     }
     rill_context_close(ctx);
@@ -220,7 +231,8 @@ START_TEST(a_state_carries_generation_on) {
   ck_assert_int_eq(rill_state_position(s), PROMPT + 11);
   for (int b = 0; b < BATCH; b++)
     for (int t = 0; t < 12; t++)
-      ck_assert_int_eq(token(whole, b * 12 + t), t < 7 ? token(first, b * 7 + t) : token(second, b * 5 + t - 7));
+      ck_assert_int_eq(token(whole, b * 12 + t),
+                       t < 7 ? token(first, b * 7 + t) : token(second, b * 5 + t - 7));
   rill_context_close(ctx);
 }
 END_TEST
@@ -245,7 +257,8 @@ START_TEST(stop_tokens_end_sequences) {
   o.temperature = 1.5;
   o.seed = 9;
   rill_tensor *free_run = rill_generate(ctx, m, prompt, NULL, &o);
-  int64_t stop[] = {token(free_run, 4), token(free_run, 40 + 2), token(free_run, 80 + 6)}, longest = 0;
+  int64_t stop[] = {token(free_run, 4), token(free_run, 40 + 2), token(free_run, 80 + 6)},
+          longest = 0;
   heard h = {.most = 1000};
   o.stop = stop, o.stop_count = 3, o.on_token = hear, o.user = &h;
   rill_tensor *tokens = rill_generate(ctx, m, prompt, NULL, &o);
@@ -300,7 +313,8 @@ START_TEST(bad_generations_are_refused) {
   ck_assert_ptr_null(rill_generate(ctx, m, prompt, NULL, &o));
   fails(ctx, RILL_ERROR_ARGUMENT, "max_tokens");
   rill_module *narrow = rill_nn_embedding(ctx, CLASSES, WIDTH, RILL_NO_PADDING);
-  rill_tensor *tokens = rill_generate(ctx, narrow, rill_full(ctx, RILL_I64, (int64_t[]){1, 1}, 2, CLASSES), NULL, NULL);
+  rill_tensor *tokens = rill_generate(
+      ctx, narrow, rill_full(ctx, RILL_I64, (int64_t[]){1, 1}, 2, CLASSES), NULL, NULL);
   ck_assert_ptr_null(tokens);
   fails(ctx, RILL_ERROR_INDEX, "");
   ck_assert_int_eq(rill_get_grad_mode(ctx), RILL_GRAD_ON);

@@ -20,7 +20,8 @@ static rill_module *attention(rill_context *ctx, rill_attention_module_options o
 
 static rill_module *plain(rill_context *ctx) { return rill_nn_attention(ctx, WIDTH, 3, NULL); }
 static rill_module *grouped(rill_context *ctx) {
-  return attention(ctx, (rill_attention_module_options){.kv_heads = 2, .bias = true, .rope_interleaved = true});
+  return attention(
+      ctx, (rill_attention_module_options){.kv_heads = 2, .bias = true, .rope_interleaved = true});
 }
 static rill_module *windowed(rill_context *ctx) {
   return attention(ctx, (rill_attention_module_options){.kv_heads = 3, .window = 5});
@@ -29,7 +30,8 @@ static rill_module *window_of_one(rill_context *ctx) {
   return attention(ctx, (rill_attention_module_options){.window = 1});
 }
 static rill_module *sloped(rill_context *ctx) {
-  return attention(ctx, (rill_attention_module_options){.no_rope = true, .alibi = true, .softcap = 1.5, .window = 9});
+  return attention(ctx, (rill_attention_module_options){
+                            .no_rope = true, .alibi = true, .softcap = 1.5, .window = 9});
 }
 static rill_module *mamba(rill_context *ctx) { return rill_nn_mamba(ctx, WIDTH, NULL); }
 static rill_module *small_mamba(rill_context *ctx) {
@@ -40,12 +42,13 @@ static rill_module *small_mamba(rill_context *ctx) {
 static rill_module *stack(rill_context *ctx) {
   rill_module *inner[] = {rill_nn_layer_norm(ctx, WIDTH, 0, true), grouped(ctx)};
   rill_module *all[] = {rill_nn_residual(ctx, rill_nn_sequential(ctx, inner, 2)), mamba(ctx),
-                        rill_nn_linear(ctx, WIDTH, WIDTH, true), rill_nn_gelu(ctx, false), windowed(ctx)};
+                        rill_nn_linear(ctx, WIDTH, WIDTH, true), rill_nn_gelu(ctx, false),
+                        windowed(ctx)};
   return rill_nn_sequential(ctx, all, 5);
 }
 
-static rill_module *(*const modules[])(rill_context *) = {plain,  grouped, windowed,    window_of_one,
-                                                          sloped, mamba,   small_mamba, stack};
+static rill_module *(*const modules[])(rill_context *) = {
+    plain, grouped, windowed, window_of_one, sloped, mamba, small_mamba, stack};
 enum { MODULES = sizeof modules / sizeof *modules };
 
 /* ---- helpers ---------------------------------------------------------------------------------- */
@@ -58,11 +61,15 @@ static rill_context *start(void) {
   return ctx;
 }
 
-static void fine(rill_context *ctx) { ck_assert_msg(rill_error(ctx) == RILL_OK, "%s: %s", rill_error_op(ctx), rill_error_message(ctx)); }
+static void fine(rill_context *ctx) {
+  ck_assert_msg(rill_error(ctx) == RILL_OK, "%s: %s", rill_error_op(ctx), rill_error_message(ctx));
+}
 
 static void fails(rill_context *ctx, rill_status status, const char *words) {
-  ck_assert_msg(rill_error(ctx) == status, "%s: %s", rill_status_name(rill_error(ctx)), rill_error_message(ctx));
-  ck_assert_msg(strstr(rill_error_message(ctx), words) != NULL, "says: %s", rill_error_message(ctx));
+  ck_assert_msg(rill_error(ctx) == status, "%s: %s", rill_status_name(rill_error(ctx)),
+                rill_error_message(ctx));
+  ck_assert_msg(strstr(rill_error_message(ctx), words) != NULL, "says: %s",
+                rill_error_message(ctx));
   rill_error_clear(ctx);
 }
 
@@ -82,7 +89,9 @@ static rill_tensor *input(rill_context *ctx, rill_dtype dtype) {
 static double *values(const rill_tensor *t) {
   double *v = malloc(sizeof(double) * (size_t)(rill_tensor_numel(t) + 1));
   rill_context *ctx = rill_context_create(NULL);
-  ck_assert_int_eq(rill_tensor_copy_out(ctx, t, RILL_F64, v, sizeof(double) * (size_t)rill_tensor_numel(t)), RILL_OK);
+  ck_assert_int_eq(
+      rill_tensor_copy_out(ctx, t, RILL_F64, v, sizeof(double) * (size_t)rill_tensor_numel(t)),
+      RILL_OK);
   rill_context_close(ctx);
   return v;
 }
@@ -97,7 +106,8 @@ static double distance(const rill_tensor *x, const rill_tensor *reference) {
   return d;
 }
 
-static void near(const rill_tensor *x, const rill_tensor *reference, double tolerance, const char *what, int i) {
+static void near(const rill_tensor *x, const rill_tensor *reference, double tolerance,
+                 const char *what, int i) {
   double d = distance(x, reference);
   ck_assert_msg(d <= tolerance, "module %d: %s differ by %g", i, what, d);
 }
@@ -108,13 +118,14 @@ static rill_tensor *part(rill_context *ctx, rill_tensor *x, int64_t from, int64_
 }
 
 /* x through rill_extend in pieces; most > 0: random sizes up to it. */
-static rill_tensor *extend_all(rill_context *ctx, rill_module *m, rill_tensor *x, rill_state *s, int64_t most,
-                               uint64_t *random) {
+static rill_tensor *extend_all(rill_context *ctx, rill_module *m, rill_tensor *x, rill_state *s,
+                               int64_t most, uint64_t *random) {
   rill_tensor *ys[256];
   int n = 0;
   int64_t steps = rill_tensor_size(x, 1);
   for (int64_t t = 0; t < steps;) {
-    int64_t size = 1 + (int64_t)(test_uniform(random) * (double)most), to = t + size < steps ? t + size : steps;
+    int64_t size = 1 + (int64_t)(test_uniform(random) * (double)most),
+            to = t + size < steps ? t + size : steps;
     ys[n++] = rill_extend(ctx, m, part(ctx, x, t, to), s);
     fine(ctx);
     t = to;
@@ -150,7 +161,8 @@ START_TEST(any_split_gives_the_same_while_recording) { law(RILL_F64, 1e-12, RILL
 END_TEST
 
 /* Gradients of sum(y w) with respect to the input and all parameters. */
-static int gradients(rill_context *ctx, rill_module *m, rill_tensor *x, rill_tensor *y, rill_tensor *w, rill_tensor **out) {
+static int gradients(rill_context *ctx, rill_module *m, rill_tensor *x, rill_tensor *y,
+                     rill_tensor *w, rill_tensor **out) {
   rill_tensor *inputs[MAX_PARAMETERS] = {x};
   int n = rill_parameter_count(m);
   ck_assert_int_lt(n, MAX_PARAMETERS);
@@ -166,7 +178,8 @@ START_TEST(gradients_flow_through_splits) {
   for (int i = 0; i < MODULES; i++) {
     rill_context *ctx = start();
     rill_module *m = make(ctx, i, RILL_F64);
-    rill_tensor *x = input(ctx, RILL_F64), *w = input(ctx, RILL_F64), *whole[MAX_PARAMETERS], *split[MAX_PARAMETERS];
+    rill_tensor *x = input(ctx, RILL_F64), *w = input(ctx, RILL_F64), *whole[MAX_PARAMETERS],
+                *split[MAX_PARAMETERS];
     rill_set_requires_grad(ctx, x, true);
     int n = gradients(ctx, m, x, rill_forward(ctx, m, x), w, whole);
     rill_state *s = rill_state_create(ctx, m, BATCH);
@@ -196,7 +209,8 @@ START_TEST(a_detached_state_cuts_gradients) {
         ck_assert(cut ? got == NULL : got != NULL);
       } else {
         ck_assert_ptr_nonnull(got);
-        ck_assert_double_gt(rill_tensor_item(ctx, rill_norm(ctx, got, 2, RILL_ALL_DIMS, false)), 1e-9);
+        ck_assert_double_gt(rill_tensor_item(ctx, rill_norm(ctx, got, 2, RILL_ALL_DIMS, false)),
+                            1e-9);
       }
     }
   }
@@ -222,7 +236,8 @@ START_TEST(a_state_is_differentiable_at_its_start) {
   ck_assert_ptr_nonnull(rill_tensor_grad(h));
   rill_tensor_release(h);
   ck_assert_int_ne(rill_state_set_tensor(ctx, s, 0, rill_state_tensor(s, 1)) == RILL_OK &&
-                       rill_state_set_tensor(ctx, s, 2, rill_state_tensor(s, 1)) == RILL_OK, 1);
+                       rill_state_set_tensor(ctx, s, 2, rill_state_tensor(s, 1)) == RILL_OK,
+                   1);
   rill_context_close(ctx);
 }
 END_TEST
@@ -241,15 +256,18 @@ START_TEST(clones_go_their_own_ways) {
     rill_context *ctx = start();
     rill_module *m = make(ctx, i, RILL_F64);
     rill_set_grad_mode(ctx, RILL_GRAD_OFF);
-    rill_tensor *x = input(ctx, RILL_F64), *other = input(ctx, RILL_F64), *whole = rill_forward(ctx, m, x);
+    rill_tensor *x = input(ctx, RILL_F64), *other = input(ctx, RILL_F64),
+                *whole = rill_forward(ctx, m, x);
     rill_state *s = rill_state_create(ctx, m, BATCH);
     extend_all(ctx, m, part(ctx, x, 0, 11), s, 3, &random);
     rill_state *c = rill_state_clone(ctx, s);
     ck_assert_int_eq(rill_state_position(c), 11);
     extend_all(ctx, m, part(ctx, other, 11, STEPS), c, 3, &random);
     c = rill_state_clone(ctx, s);
-    near(extend_all(ctx, m, part(ctx, x, 11, STEPS), s, 3, &random), part(ctx, whole, 11, STEPS), 1e-12, "originals", i);
-    near(extend_all(ctx, m, part(ctx, x, 11, STEPS), c, 3, &random), part(ctx, whole, 11, STEPS), 1e-12, "clones", i);
+    near(extend_all(ctx, m, part(ctx, x, 11, STEPS), s, 3, &random), part(ctx, whole, 11, STEPS),
+         1e-12, "originals", i);
+    near(extend_all(ctx, m, part(ctx, x, 11, STEPS), c, 3, &random), part(ctx, whole, 11, STEPS),
+         1e-12, "clones", i);
     rill_context_close(ctx);
   }
 }
@@ -268,7 +286,8 @@ START_TEST(states_survive_files_and_begin_anew) {
     rill_extend(ctx, m, part(ctx, x, 3, 9), loaded); /* what is there does not matter */
     ck_assert_int_eq(rill_state_load(ctx, loaded, temporary()), RILL_OK);
     ck_assert_int_eq(rill_state_position(loaded), 12);
-    near(extend_all(ctx, m, part(ctx, x, 12, STEPS), loaded, 2, &random), part(ctx, whole, 12, STEPS), 1e-12, "loads", i);
+    near(extend_all(ctx, m, part(ctx, x, 12, STEPS), loaded, 2, &random),
+         part(ctx, whole, 12, STEPS), 1e-12, "loads", i);
     ck_assert_int_eq(rill_state_reset(ctx, s), RILL_OK);
     ck_assert_int_eq(rill_state_position(s), 0);
     near(extend_all(ctx, m, x, s, 5, &random), whole, 1e-12, "resets", i);
@@ -291,7 +310,8 @@ START_TEST(a_failed_extend_changes_nothing) {
   rill_module_to(ctx, tail, RILL_F64);
   /* all of the stack runs and changes its slots, then the last layer fails */
   rill_module *broken = rill_nn_sequential(ctx, (rill_module *[]){m, tail}, 2);
-  rill_module *whole = rill_nn_sequential(ctx, (rill_module *[]){m, rill_nn_linear(ctx, WIDTH, WIDTH, true)}, 2);
+  rill_module *whole =
+      rill_nn_sequential(ctx, (rill_module *[]){m, rill_nn_linear(ctx, WIDTH, WIDTH, true)}, 2);
   rill_module_to(ctx, whole, RILL_F64);
   for (int mode = 0; mode < 2; mode++) {
     rill_set_grad_mode(ctx, mode ? RILL_GRAD_ON : RILL_GRAD_OFF);
@@ -305,7 +325,8 @@ START_TEST(a_failed_extend_changes_nothing) {
       ck_assert_int_eq(rill_state_position(s), 10);
     }
     rill_tensor *y2 = extend_all(ctx, whole, part(ctx, x, 10, STEPS), s, 2, &random);
-    near(rill_cat(ctx, (const rill_tensor *const[]){y1, y2}, 2, 1), y, 1e-12, "after failures: outputs", 0);
+    near(rill_cat(ctx, (const rill_tensor *const[]){y1, y2}, 2, 1), y, 1e-12,
+         "after failures: outputs", 0);
   }
   rill_context_close(ctx);
 }
@@ -332,7 +353,8 @@ START_TEST(sequences_of_a_batch_are_independent) {
     rill_context *ctx = start();
     rill_set_grad_mode(ctx, RILL_GRAD_OFF);
     rill_module *m = make(ctx, i, RILL_F64);
-    rill_tensor *x = input(ctx, RILL_F64), *y = extend_all(ctx, m, x, rill_state_create(ctx, m, BATCH), 4, &random);
+    rill_tensor *x = input(ctx, RILL_F64),
+                *y = extend_all(ctx, m, x, rill_state_create(ctx, m, BATCH), 4, &random);
     rill_tensor *one = rill_narrow(ctx, x, 0, 1, 1);
     rill_tensor *alone = extend_all(ctx, m, one, rill_state_create(ctx, m, 1), 4, &random);
     near(alone, rill_narrow(ctx, y, 0, 1, 1), 1e-12, "sequences", i);
@@ -377,7 +399,8 @@ static int64_t work(int threads, double *out) {
   o.threads = threads;
   rill_context *ctx = rill_context_create(&o);
   rill_module *m = make(ctx, 7, RILL_F32);
-  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){BATCH, 150, WIDTH}, 3), *w = rill_mul_scalar(ctx, x, 0.5);
+  rill_tensor *x = rill_randn(ctx, RILL_F32, (int64_t[]){BATCH, 150, WIDTH}, 3),
+              *w = rill_mul_scalar(ctx, x, 0.5);
   rill_set_requires_grad(ctx, x, true);
   rill_tensor *results[MAX_PARAMETERS + 1];
   int n = gradients(ctx, m, x, rill_forward(ctx, m, x), w, results);
@@ -438,8 +461,9 @@ static bool busy(rill_context *ctx) {
     }
   }
   rill_state *c = rill_state_clone(ctx, s);
-  return rill_state_save(ctx, c, temporary()) == RILL_OK && rill_state_load(ctx, s, temporary()) == RILL_OK &&
-         rill_state_detach(ctx, c) == RILL_OK && rill_state_reset(ctx, c) == RILL_OK;
+  return rill_state_save(ctx, c, temporary()) == RILL_OK &&
+         rill_state_load(ctx, s, temporary()) == RILL_OK && rill_state_detach(ctx, c) == RILL_OK &&
+         rill_state_reset(ctx, c) == RILL_OK;
 }
 
 /* With 0, 1, 2... allocations granted: RILL_ERROR_MEMORY until it works, and nothing leaks. */
@@ -456,7 +480,8 @@ START_TEST(each_allocation_may_fail) {
       ck_assert_int_eq(rill_error(ctx), done ? RILL_OK : RILL_ERROR_MEMORY);
       rill_context_close(ctx);
     }
-    ck_assert_msg(!r.live, "after %lld allocations: %lld blocks leaked", (long long)grant, (long long)r.live);
+    ck_assert_msg(!r.live, "after %lld allocations: %lld blocks leaked", (long long)grant,
+                  (long long)r.live);
   }
   unlink(temporary());
 }
@@ -490,7 +515,8 @@ START_TEST(what_cannot_stream_says_so) {
   ck_assert_ptr_null(rill_state_create(ctx, all, BATCH));
   fails(ctx, RILL_ERROR_UNSUPPORTED, "Mine \"1\" cannot stream");
   rill_module *twice = mamba(ctx);
-  ck_assert_ptr_null(rill_state_create(ctx, rill_nn_sequential(ctx, (rill_module *[]){twice, twice}, 2), BATCH));
+  ck_assert_ptr_null(
+      rill_state_create(ctx, rill_nn_sequential(ctx, (rill_module *[]){twice, twice}, 2), BATCH));
   fails(ctx, RILL_ERROR_UNSUPPORTED, "twice");
   rill_context_close(ctx);
 }
@@ -551,8 +577,9 @@ START_TEST(mamba_is_pytorchs) {
     rill_tensor *p = rill_module_get(m, mamba_parameters[i].path);
     ck_assert_ptr_nonnull(p);
     const int64_t *shape = rill_tensor_shape(p);
-    rill_state_dict_load(ctx, m, mamba_parameters[i].path,
-                         rill_from_buffer(ctx, RILL_F64, shape, rill_tensor_ndim(p), mamba_parameters[i].value));
+    rill_state_dict_load(
+        ctx, m, mamba_parameters[i].path,
+        rill_from_buffer(ctx, RILL_F64, shape, rill_tensor_ndim(p), mamba_parameters[i].value));
     fine(ctx);
   }
   int64_t shape[] = {MAMBA_BATCH, MAMBA_STEPS, MAMBA_WIDTH};
@@ -562,10 +589,13 @@ START_TEST(mamba_is_pytorchs) {
   rill_backward(ctx, y, rill_from_buffer(ctx, RILL_F64, shape, 3, mamba_seed), false);
   fine(ctx);
   near(y, rill_from_buffer(ctx, RILL_F64, shape, 3, mamba_y), 1e-13, "values", 0);
-  near(rill_tensor_grad(x), rill_from_buffer(ctx, RILL_F64, shape, 3, mamba_grad_x), 1e-12, "input gradients", 0);
+  near(rill_tensor_grad(x), rill_from_buffer(ctx, RILL_F64, shape, 3, mamba_grad_x), 1e-12,
+       "input gradients", 0);
   for (int i = 0; i < n; i++) {
     rill_tensor *p = rill_module_get(m, mamba_parameters[i].path);
-    near(rill_tensor_grad(p), rill_from_buffer(ctx, RILL_F64, rill_tensor_shape(p), rill_tensor_ndim(p), mamba_parameters[i].grad),
+    near(rill_tensor_grad(p),
+         rill_from_buffer(ctx, RILL_F64, rill_tensor_shape(p), rill_tensor_ndim(p),
+                          mamba_parameters[i].grad),
          1e-12, mamba_parameters[i].path, i);
   }
   rill_context_close(ctx);
