@@ -253,13 +253,17 @@ fuzz-run: $(FUZZ)
 
 # ---- checks of the sources and of the ABI ---------------------------------------------------------
 
-.PHONY: lint format abi abi-update abi-baseline amalgamation install uninstall
+.PHONY: lint format functions abi abi-update abi-baseline amalgamation install uninstall
 FORMATTED = $(wildcard include/*.h include/*/*.h src/*/*.[ch] src/*/*/*.[ch] tests/*.[ch] \
               tests/*/*.[ch] tests/*/*/*.[ch] examples/*.c examples/*/*.c bench/*.[ch])
 lint: ## formatting, floors, file lengths, shell scripts
 	@build-aux/lint.sh $(FORMATTED)
 format: ## clang-format the sources in place
 	$(Q)$$(build-aux/lint.sh --formatter) -i $(FORMATTED)
+functions: ## write src/ffi/functions.inc, the declarations in the API's JSON
+	@mkdir -p $(B)
+	$(Q)build-aux/functions.sh $(sort $(wildcard include/rill/*.h)) >$(B)/functions.inc
+	$(Q)cp $(B)/functions.inc src/ffi/functions.inc
 
 abi: $(SO) ## exports against build-aux/symbols.txt, imports, size
 	@NM='$(NM)' build-aux/abi.sh check $(SO) $(B)/$(NAME).o '$(PREFIX_SYMBOLS)'

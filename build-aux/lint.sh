@@ -52,6 +52,9 @@ awk '
   }
   END { exit bad }' "${sources[@]}" || bad=1
 
+# What the API's JSON says is what the headers say.
+build-aux/functions.sh --check src/ffi/functions.inc include/rill/*.h || bad=1
+
 # Long files are a warning only.
 wc -l "${sources[@]}" "${programs[@]}" |
   awk '$2 != "total" && $1 > 600 {print "lint: warning: " $2 " has " $1 " lines"}'
