@@ -49,7 +49,9 @@ RILL_API rill_status rill_module_load(rill_context *ctx, rill_module *module, co
  * NULL. `numbers`: n int64 of the caller's (step, position...). */
 RILL_API rill_status rill_checkpoint_save(rill_context *ctx, const char *path, const rill_module *module,
                                           const rill_optimizer *optimizer, const int64_t *numbers, int n);
-/* Restores all of it, or (on error) changes nothing. */
+/* Restores what is given (module NULL: the numbers alone, as a program needs that builds the model from
+ * them). All is checked before anything is changed; only memory running out in between can leave a
+ * part restored. */
 RILL_API rill_status rill_checkpoint_load(rill_context *ctx, const char *path, rill_module *module,
                                           rill_optimizer *optimizer, int64_t *numbers, int n);
 
