@@ -154,9 +154,11 @@ static rill_status attention_forward(op_call *c) {
   rill_tensor *lse = op_new(ctx, c->op, j.dtype, rows, 3);
   if (!lse) return ctx->error;
   j.lse = lse->data;
-  int64_t units = rill_attention_units(&j.params),
-          tile = units ? j.params.q_len * rows[0] * rows[1] / units + 1 : 1;
-  pool_for(ctx, units, op_grain(tile * (j.params.k_len / 8 + 1)), forward_part, &j);
+  int64_t units = rill_attention_units(&j.params);
+  int64_t queries = units ? j.params.q_len * rows[0] * rows[1] / units + 1 : 0; /* of a unit */
+  int64_t cost =
+      j.params.k_len * (j.params.head_dim + j.params.value_dim) / 16 + 1; /* of a query */
+  pool_for(ctx, units, op_grain(queries * cost), forward_part, &j);
   if (c->recorded) c->extra[0] = lse;
   return RILL_OK;
 }
