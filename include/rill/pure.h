@@ -732,7 +732,7 @@ RILL_API rill_status rill_rope_check(const rill_rope_params *params);
 RILL_API void rill_rope_f32(const rill_rope_params *params, const float *x, float *y);
 RILL_API void rill_rope_f64(const rill_rope_params *params, const double *x, double *y);
 
-/* ---- selective scan (src/pure/selective_scan.c) ----------------------------------------------- */
+/* ---- selective scan (src/pure/selective_scan.c) ---------------------------------------------- */
 
 /* The selective scan of Mamba (Gu and Dao 2023; selective_scan_fn of the authors' package):
  *   dt = delta + delta_bias, through softplus where asked for
@@ -742,12 +742,12 @@ RILL_API void rill_rope_f64(const rill_rope_params *params, const double *x, dou
  * states], y [batch, steps, channels]. NULL: no D, no gate z, no delta_bias, h0 of zeros, hT not
  * wanted. hT may be h0. */
 typedef struct rill_selective_scan_params {
-  size_t struct_size;        /* sizeof(rill_selective_scan_params)                                 */
+  size_t struct_size;        /* sizeof(rill_selective_scan_params) */
   int64_t batch, steps, channels, states;
   int64_t u_stride, delta_stride, z_stride; /* elements from one step's row to the next one's, so
                                 that these may be slices of a wider [batch, steps, ...] tensor;
-                                0: channels. A batch entry is `steps` such rows.                   */
-  int64_t B_stride, C_stride;               /* likewise; 0: states                                 */
+                                0: channels. A batch entry is `steps` such rows. */
+  int64_t B_stride, C_stride;               /* likewise; 0: states */
   bool delta_softplus;
 } rill_selective_scan_params;
 
@@ -758,17 +758,16 @@ RILL_API void rill_selective_scan_params_init(rill_selective_scan_params *params
  * below its row. RILL_ERROR_OVERFLOW: a buffer or query would not fit in memory. */
 RILL_API rill_status rill_selective_scan_check(const rill_selective_scan_params *params);
 
-/* Work is cut into units, each one batch entry times a block of RILL_SELECTIVE_SCAN_LANES channels.
- * A call does those of [unit_begin, unit_end); calls may run at the same time, each with a workspace
- * of its own, and any split gives the same bits. 0 where the params are wrong. */
-enum { RILL_SELECTIVE_SCAN_LANES = 128, RILL_SELECTIVE_SCAN_CHUNK = 16 };
+/* Work is cut into units, each one batch entry times a block of 128 channels. A call does those of
+ * [unit_begin, unit_end); calls may run at the same time, each with a workspace of its own, and any
+ * split gives the same bits. 0 where the params are wrong. */
 RILL_API int64_t rill_selective_scan_units(const rill_selective_scan_params *params);
 RILL_API int64_t rill_selective_scan_reduce_units(const rill_selective_scan_params *params);
 
-/* Bytes of the buffers below; 0 where the params are wrong. Workspace: for a call at a time; grows
- * with `states` alone. Checkpoints: the state at every RILL_SELECTIVE_SCAN_CHUNK-th step, channels
- * rounded up to whole blocks. Partials: what units add to together in the backward, some
- * batch * channels * states + units * steps * states * 2 elements. */
+/* Bytes of the buffers below; 0 where the params are wrong. Workspace: for one call at a time, best
+ * aligned to 64; grows with `states` alone. Checkpoints: the state at every 16th step, channels
+ * rounded up to whole blocks. Partials: what units add to together in the backward,
+ * batch * channels * (states + 2) + 2 * units * steps * states elements. */
 RILL_API size_t rill_selective_scan_workspace_f32(const rill_selective_scan_params *params);
 RILL_API size_t rill_selective_scan_workspace_f64(const rill_selective_scan_params *params);
 RILL_API size_t rill_selective_scan_checkpoints_f32(const rill_selective_scan_params *params);
@@ -814,7 +813,7 @@ RILL_API rill_status rill_selective_scan_reduce_f64(
     const rill_selective_scan_params *params, const double *partials, double *grad_A, double *grad_B,
     double *grad_C, double *grad_D, double *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
 
-/* ---- causal convolution (src/pure/causal_conv1d.c) -------------------------------------------- */
+/* ---- causal convolution (src/pure/causal_conv1d.c) ------------------------------------------- */
 
 /* Depthwise causal convolution, torch.nn.functional.conv1d with groups = channels over
  * [tail, x] along time (causal_conv1d_fn of Mamba's authors):
@@ -823,10 +822,10 @@ RILL_API rill_status rill_selective_scan_reduce_f64(
  * channels] holds the inputs before x, tail_out the last taps - 1 inputs up to the end of x, for the
  * steps that follow. NULL: no bias, a tail of zeros, tail_out not wanted. tail_out may be tail. */
 typedef struct rill_causal_conv1d_params {
-  size_t struct_size; /* sizeof(rill_causal_conv1d_params)                                         */
+  size_t struct_size; /* sizeof(rill_causal_conv1d_params) */
   int64_t batch, steps, channels;
-  int64_t taps;       /* width of the kernel, at least 1                                           */
-  int64_t x_stride;   /* elements from one step's row of x to the next one's; 0: channels          */
+  int64_t taps;       /* width of the kernel, at least 1 */
+  int64_t x_stride;   /* elements from one step's row of x to the next one's; 0: channels */
   bool silu;
 } rill_causal_conv1d_params;
 
@@ -838,7 +837,6 @@ RILL_API rill_status rill_causal_conv1d_check(const rill_causal_conv1d_params *p
 
 /* Units of work and bytes of buffers, as for the selective scan. Partials: batch * channels *
  * (taps + 1) elements. */
-enum { RILL_CAUSAL_CONV1D_LANES = 128 };
 RILL_API int64_t rill_causal_conv1d_units(const rill_causal_conv1d_params *params);
 RILL_API int64_t rill_causal_conv1d_reduce_units(const rill_causal_conv1d_params *params);
 RILL_API size_t rill_causal_conv1d_workspace_f32(const rill_causal_conv1d_params *params);

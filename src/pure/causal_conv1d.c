@@ -9,12 +9,13 @@
 
 #include <string.h>
 
-#define CONV_LANES RILL_CAUSAL_CONV1D_LANES
+#undef LANES
+#define LANES 128
 
-/* ---- sizes ------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static int64_t L(conv_blocks)(const rill_causal_conv1d_params *p) {
-  return p->channels / CONV_LANES + (p->channels % CONV_LANES != 0);
+  return p->channels / LANES + (p->channels % LANES != 0);
 }
 
 static rill_status L(conv_check)(const rill_causal_conv1d_params *p) {
@@ -26,15 +27,15 @@ static rill_status L(conv_check)(const rill_causal_conv1d_params *p) {
   size_t bytes;
   if (!checked_add(p->steps, p->taps, &rows) || !checked_mul(rows, p->batch, &rows) ||
       !checked_mul(rows, row, &n) || !checked_bytes(n, 2 * sizeof(double), &bytes) ||
-      !checked_add(p->taps, 1, &n) || !checked_bytes(n, 4 * sizeof(double) * CONV_LANES, &bytes))
+      !checked_add(p->taps, 1, &n) || !checked_bytes(n, 4 * sizeof(double) * LANES, &bytes))
     return RILL_ERROR_OVERFLOW;
   return RILL_OK;
 }
 
-/* ---- one unit ---------------------------------------------------------------------------------- */
+/* ---- one unit -------------------------------------------------------------------------------- */
 
 /* Pointers are to the unit's first channel; weight, bias and zeros lie in the workspace, in rows of
- * CONV_LANES, and so do the sums and the ring of the backward. */
+ * LANES, and so do the sums and the ring of the backward. */
 typedef struct L(conv) {
   int64_t steps, channels, taps, width, x_stride;
   bool silu;
@@ -48,24 +49,24 @@ typedef struct L(conv) {
 static void L(conv_begin)(L(conv) *c, const rill_causal_conv1d_params *p, int64_t unit,
                           const real *x, const real *weight, const real *bias, const real *tail,
                           real *workspace) {
-  int64_t blocks = L(conv_blocks)(p), b = unit / blocks, d = unit % blocks * CONV_LANES;
+  int64_t blocks = L(conv_blocks)(p), b = unit / blocks, d = unit % blocks * LANES;
   *c = (L(conv)){.steps = p->steps, .channels = p->channels, .taps = p->taps, .silu = p->silu};
-  c->width = p->channels - d < CONV_LANES ? p->channels - d : CONV_LANES;
+  c->width = p->channels - d < LANES ? p->channels - d : LANES;
   c->x_stride = p->x_stride ? p->x_stride : p->channels;
   c->x = x + b * p->steps * c->x_stride + d;
   c->tail = tail ? tail + b * (p->taps - 1) * p->channels + d : NULL;
   c->weight = workspace;
-  c->sum_weight = c->weight + p->taps * CONV_LANES;
-  c->ring = c->sum_weight + p->taps * CONV_LANES;
-  c->bias = c->ring + p->taps * CONV_LANES;
-  c->zeros = c->bias + CONV_LANES;
-  c->sum_bias = c->zeros + CONV_LANES;
-  c->s = c->sum_bias + CONV_LANES;
+  c->sum_weight = c->weight + p->taps * LANES;
+  c->ring = c->sum_weight + p->taps * LANES;
+  c->bias = c->ring + p->taps * LANES;
+  c->zeros = c->bias + LANES;
+  c->sum_bias = c->zeros + LANES;
+  c->s = c->sum_bias + LANES;
 
   for (int64_t l = 0; l < c->width; l++)
     for (int64_t k = 0; k < p->taps; k++)
-      c->weight[k * CONV_LANES + l] = weight[(d + l) * p->taps + k];
-  memset(c->bias, 0, sizeof(real) * CONV_LANES * 2); /* bias and zeros */
+      c->weight[k * LANES + l] = weight[(d + l) * p->taps + k];
+  memset(c->bias, 0, sizeof(real) * LANES * 2); /* bias and zeros */
   if (bias) memcpy(c->bias, bias + d, sizeof(real) * (size_t)c->width);
 }
 
@@ -80,7 +81,7 @@ static const real *L(conv_input)(const L(conv) *c, int64_t e) {
 static void L(conv_row)(const L(conv) *c, int64_t t, real *s) {
   const real *w = c->weight, *bias = c->bias;
   if (c->taps == 4) {
-    const real *w1 = w + CONV_LANES, *w2 = w1 + CONV_LANES, *w3 = w2 + CONV_LANES;
+    const real *w1 = w + LANES, *w2 = w1 + LANES, *w3 = w2 + LANES;
     const real *x0 = L(conv_input)(c, t), *x1 = L(conv_input)(c, t + 1);
     const real *x2 = L(conv_input)(c, t + 2), *x3 = L(conv_input)(c, t + 3);
 #pragma omp simd
@@ -90,7 +91,7 @@ static void L(conv_row)(const L(conv) *c, int64_t t, real *s) {
   }
   memcpy(s, bias, sizeof(real) * (size_t)c->width);
   for (int64_t k = 0; k < c->taps; k++) {
-    const real *wk = w + k * CONV_LANES, *xk = L(conv_input)(c, t + k);
+    const real *wk = w + k * LANES, *xk = L(conv_input)(c, t + k);
 #pragma omp simd
     for (int64_t l = 0; l < c->width; l++) s[l] += wk[l] * xk[l];
   }
@@ -119,7 +120,7 @@ static void L(conv_forward_unit)(const L(conv) *c, real *y, real *tail_out) {
 
 /* The gradient of s at step t into its row of the ring, and what it adds to weight's and bias's. */
 static void L(conv_backward_row)(L(conv) *c, int64_t t, const real *grad_y) {
-  real *g = c->ring + t % c->taps * CONV_LANES, *s = c->s;
+  real *g = c->ring + t % c->taps * LANES, *s = c->s;
   memcpy(g, grad_y + t * c->channels, sizeof(real) * (size_t)c->width);
   if (c->silu) {
     L(conv_row)(c, t, s);
@@ -131,7 +132,7 @@ static void L(conv_backward_row)(L(conv) *c, int64_t t, const real *grad_y) {
   }
   for (int64_t k = 0; k < c->taps; k++) {
     const real *x = L(conv_input)(c, t + k);
-    real *sum = c->sum_weight + k * CONV_LANES;
+    real *sum = c->sum_weight + k * LANES;
 #pragma omp simd
     for (int64_t l = 0; l < c->width; l++) sum[l] += g[l] * x[l];
   }
@@ -149,7 +150,7 @@ static void L(conv_grad_input)(const L(conv) *c, int64_t e, const real *grad_tai
   for (int64_t k = 0; k < c->taps; k++) {
     int64_t t = e - k;
     if (t < 0 || t >= c->steps) continue;
-    const real *w = c->weight + k * CONV_LANES, *g = c->ring + t % c->taps * CONV_LANES;
+    const real *w = c->weight + k * LANES, *g = c->ring + t % c->taps * LANES;
 #pragma omp simd
     for (int64_t l = 0; l < c->width; l++) to[l] += w[l] * g[l];
   }
@@ -157,8 +158,8 @@ static void L(conv_grad_input)(const L(conv) *c, int64_t e, const real *grad_tai
 
 static void L(conv_backward_unit)(L(conv) *c, const real *grad_y, const real *grad_tail_out,
                                   real *grad_x, real *grad_tail) {
-  memset(c->sum_weight, 0, sizeof(real) * CONV_LANES * (size_t)c->taps);
-  memset(c->sum_bias, 0, sizeof(real) * CONV_LANES);
+  memset(c->sum_weight, 0, sizeof(real) * LANES * (size_t)c->taps);
+  memset(c->sum_bias, 0, sizeof(real) * LANES);
   for (int64_t e = 0; e < c->steps + c->taps - 1; e++) {
     int64_t t = e - (c->taps - 1);
     if (e < c->steps) L(conv_backward_row)(c, e, grad_y);
@@ -167,12 +168,12 @@ static void L(conv_backward_unit)(L(conv) *c, const real *grad_y, const real *gr
   }
 }
 
-/* ---- public ------------------------------------------------------------------------------------ */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 #if defined KERNEL_BASELINE
 size_t KERNEL_PUBLIC(causal_conv1d_workspace)(const rill_causal_conv1d_params *p) {
   if (L(conv_check)(p) != RILL_OK) return 0;
-  return sizeof(real) * CONV_LANES * (size_t)(3 * p->taps + 4);
+  return sizeof(real) * LANES * (size_t)(3 * p->taps + 4);
 }
 
 size_t KERNEL_PUBLIC(causal_conv1d_partials)(const rill_causal_conv1d_params *p) {
@@ -216,7 +217,7 @@ KERNEL_STATUS(causal_conv1d,
   for (int64_t unit = unit_begin; unit < unit_end; unit++) {
     L(conv) c;
     L(conv_begin)(&c, p, unit, x, weight, bias, tail, workspace);
-    int64_t b = unit / blocks, d = unit % blocks * CONV_LANES;
+    int64_t b = unit / blocks, d = unit % blocks * LANES;
     L(conv_forward_unit)(&c, y + b * p->steps * p->channels + d,
                          tail_out ? tail_out + b * (p->taps - 1) * p->channels + d : NULL);
   }
@@ -242,12 +243,12 @@ KERNEL_STATUS(causal_conv1d_backward,
   for (int64_t unit = unit_begin; unit < unit_end; unit++) {
     L(conv) c;
     L(conv_begin)(&c, p, unit, x, weight, bias, tail, workspace);
-    int64_t b = unit / blocks, d = unit % blocks * CONV_LANES;
+    int64_t b = unit / blocks, d = unit % blocks * LANES;
     int64_t first = b * p->steps * channels + d, before = b * (taps - 1) * channels + d;
     L(conv_backward_unit)(&c, grad_y + first, grad_tail_out ? grad_tail_out + before : NULL,
                           grad_x ? grad_x + first : NULL, grad_tail ? grad_tail + before : NULL);
     for (int64_t k = 0; k < taps; k++)
-      memcpy(partials + (b * taps + k) * channels + d, c.sum_weight + k * CONV_LANES,
+      memcpy(partials + (b * taps + k) * channels + d, c.sum_weight + k * LANES,
              sizeof(real) * (size_t)c.width);
     memcpy(biases + b * channels + d, c.sum_bias, sizeof(real) * (size_t)c.width);
   }
@@ -266,8 +267,8 @@ KERNEL_STATUS(causal_conv1d_reduce,
   if (unit_begin == unit_end) return RILL_OK;
   if (!partials) return RILL_ERROR_ARGUMENT;
   const real *biases = partials + p->batch * taps * channels;
-  int64_t end = unit_end * CONV_LANES < channels ? unit_end * CONV_LANES : channels;
-  for (int64_t d = unit_begin * CONV_LANES; d < end; d++) {
+  int64_t end = unit_end * LANES < channels ? unit_end * LANES : channels;
+  for (int64_t d = unit_begin * LANES; d < end; d++) {
     for (int64_t k = 0; k < taps && grad_weight; k++) {
       real sum = 0;
       for (int64_t b = 0; b < p->batch; b++) sum += partials[(b * taps + k) * channels + d];
@@ -280,4 +281,4 @@ KERNEL_STATUS(causal_conv1d_reduce,
   return RILL_OK;
 }
 
-#undef CONV_LANES
+#undef LANES

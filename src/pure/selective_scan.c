@@ -1,17 +1,19 @@
 /* The selective scan of Mamba (Gu and Dao 2023, algorithm 2) and its gradient:
  *   h_t = exp(dt_t A) h_{t-1} + dt_t u_t B_t,   y_t = C_t . h_t + D u_t,   out_t = y_t silu(z_t).
- * A unit of work is one batch entry times a block of SCAN_LANES channels, held transposed as
- * [states][SCAN_LANES]. Time runs in chunks; within a chunk the loop over states is outside and the one
- * over time inside, so the working set stays in the first cache whatever `states` is. The backward
- * starts each chunk from the state that the forward saved there and recomputes the others. */
+ * A unit of work is one batch entry times a block of LANES channels, held transposed as
+ * [states][LANES]. Time runs in chunks; within a chunk the loop over states is outside and the one
+ * over time inside, so the working set stays in the nearest caches whatever `states` is. The
+ * backward starts each chunk from the state that the forward saved there, and recomputes the others.
+ */
 #include "pure/kernel.h"
 #include "base/vmath.h"
 
 #include <string.h>
 
-#define SCAN_LANES RILL_SELECTIVE_SCAN_LANES
-#define SCAN_CHUNK RILL_SELECTIVE_SCAN_CHUNK
-#define SCAN_WIDTH 16 /* lanes in use are rounded up to this, so that vector loops have no tail */
+#undef LANES
+#define LANES      128
+#define CHUNK      16
+#define SCAN_WIDTH 16 /* lanes in use are rounded up to this, so that vectors have no tail */
 
 #if defined KERNEL_F32
 #define SCAN_EXP_LOW  -87.0f
@@ -21,14 +23,14 @@
 #define SCAN_EXP_HIGH 710.0
 #endif
 
-/* ---- sizes ------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 
 static int64_t L(scan_blocks)(const rill_selective_scan_params *p) {
-  return p->channels / SCAN_LANES + (p->channels % SCAN_LANES != 0);
+  return p->channels / LANES + (p->channels % LANES != 0);
 }
 
 static int64_t L(scan_chunks)(const rill_selective_scan_params *p) {
-  return p->steps / SCAN_CHUNK + (p->steps % SCAN_CHUNK != 0);
+  return p->steps / CHUNK + (p->steps % CHUNK != 0);
 }
 
 /* What units add to together, laid end to end: over the batch for A, D and delta_bias, over the
@@ -52,11 +54,11 @@ static L(scan_partials) L(scan_partials_at)(const rill_selective_scan_params *p,
   return s;
 }
 
-static bool L(scan_fits)(int64_t a, int64_t b, int64_t c) {
+/* Eight of the largest elements, for the queries that add several such products. */
+static bool L(scan_fits)(int64_t a, int64_t b) {
   int64_t n;
   size_t bytes;
-  /* Eight of the largest elements, for the queries that add several such products. */
-  return checked_mul(a, b, &n) && checked_mul(n, c, &n) && checked_bytes(n, 64, &bytes);
+  return checked_mul(a, b, &n) && checked_bytes(n, 64, &bytes);
 }
 
 static rill_status L(scan_check)(const rill_selective_scan_params *p) {
@@ -68,15 +70,16 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
                                                     {p->B_stride, p->states},
                                                     {p->C_stride, p->states}};
   int64_t channels, states, steps, all;
-  if (!checked_add(p->channels, SCAN_LANES, &channels) || !checked_add(p->states, 4, &states) ||
-      !checked_add(p->steps, SCAN_CHUNK, &steps) || !checked_mul(p->batch, steps, &all) ||
+  if (!checked_add(p->channels, LANES, &channels) || !checked_add(p->states, 4, &states) ||
+      !checked_add(p->steps, CHUNK, &steps) || !checked_mul(p->batch, steps, &all) ||
       !checked_mul(channels, states, &channels))
     return RILL_ERROR_OVERFLOW;
   for (int i = 0; i < 5; i++) {
     if (rows[i].stride && rows[i].stride < rows[i].least) return RILL_ERROR_SHAPE;
-    if (!L(scan_fits)(all, rows[i].stride, 1)) return RILL_ERROR_OVERFLOW;
+    if (!L(scan_fits)(all, rows[i].stride)) return RILL_ERROR_OVERFLOW;
   }
-  return L(scan_fits)(all, channels, 1) ? RILL_OK : RILL_ERROR_OVERFLOW;
+  bool fits = L(scan_fits)(all, channels) && L(scan_fits)(states, LANES);
+  return fits ? RILL_OK : RILL_ERROR_OVERFLOW;
 }
 
 /* exp(x) with results below the smallest normal number flushed to 0: cheaper than v_exp, and without
@@ -89,9 +92,9 @@ static inline real L(scan_exp)(real x) {
   return x < SCAN_EXP_LOW ? 0 : y;
 }
 
-/* ---- one unit ---------------------------------------------------------------------------------- */
+/* ---- one unit -------------------------------------------------------------------------------- */
 
-/* Inputs point at the unit's first element; the rest lies in the workspace, in rows of SCAN_LANES. */
+/* Inputs point at the unit's first element; the rest lies in the workspace, in rows of LANES. */
 typedef struct L(scan) {
   int64_t steps, channels, states, width, lanes; /* width: channels in use; lanes: rounded up */
   int64_t u_stride, delta_stride, z_stride, B_stride, C_stride;
@@ -100,10 +103,10 @@ typedef struct L(scan) {
   real *skip, *bias;   /* [1]: D and delta_bias; skip is NULL without D          */
   real *a, *h;         /* [states]: A transposed; the state, or its gradient     */
   real *da;            /* [states]: gradient of A (backward)                     */
-  real *dt, *du, *y;   /* [SCAN_CHUNK]: step size, dt * u, C . h + D u                */
-  real *dy;            /* [SCAN_CHUNK]: gradient of y (backward)                      */
-  real *gb, *gk;       /* [SCAN_CHUNK]: sums over states of G B and of G dh/d(dt A) A */
-  real *e, *hs;        /* [SCAN_CHUNK], [SCAN_CHUNK + 1]: one state's decays and values    */
+  real *dt, *du, *y;   /* [CHUNK]: step size, dt * u, C . h + D u                */
+  real *dy;            /* [CHUNK]: gradient of y (backward)                      */
+  real *gb, *gk;       /* [CHUNK]: sums over states of G B and of G dh/d(dt A) A */
+  real *e, *hs;        /* [CHUNK], [CHUNK + 1]: one state's decays and values    */
   real *sums;          /* [2]: gradients of D and delta_bias (backward)          */
 } L(scan);
 
@@ -114,16 +117,16 @@ typedef struct L(scan) {
 
 static real *L(scan_take)(real **workspace, int64_t rows) {
   real *r = *workspace;
-  *workspace += rows * SCAN_LANES;
+  *workspace += rows * LANES;
   return r;
 }
 
 static void L(scan_begin)(L(scan) *s, const rill_selective_scan_params *p, int64_t unit,
                           const real *u, const real *delta, const real *B, const real *C,
                           const real *D, const real *z, const real *delta_bias, real *workspace) {
-  int64_t blocks = L(scan_blocks)(p), b = unit / blocks, d = unit % blocks * SCAN_LANES;
+  int64_t blocks = L(scan_blocks)(p), b = unit / blocks, d = unit % blocks * LANES;
   *s = (L(scan)){.steps = p->steps, .channels = p->channels, .states = p->states};
-  s->width = p->channels - d < SCAN_LANES ? p->channels - d : SCAN_LANES;
+  s->width = p->channels - d < LANES ? p->channels - d : LANES;
   s->lanes = (s->width + SCAN_WIDTH - 1) & -SCAN_WIDTH;
   s->u_stride = p->u_stride ? p->u_stride : p->channels;
   s->delta_stride = p->delta_stride ? p->delta_stride : p->channels;
@@ -137,14 +140,14 @@ static void L(scan_begin)(L(scan) *s, const rill_selective_scan_params *p, int64
   s->B = B + b * p->steps * s->B_stride;
   s->C = C + b * p->steps * s->C_stride;
 
-  s->hs = L(scan_take)(&workspace, SCAN_CHUNK + 1);
-  s->dt = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->du = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->y = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->dy = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->gb = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->gk = L(scan_take)(&workspace, SCAN_CHUNK);
-  s->e = L(scan_take)(&workspace, SCAN_CHUNK);
+  s->hs = L(scan_take)(&workspace, CHUNK + 1);
+  s->dt = L(scan_take)(&workspace, CHUNK);
+  s->du = L(scan_take)(&workspace, CHUNK);
+  s->y = L(scan_take)(&workspace, CHUNK);
+  s->dy = L(scan_take)(&workspace, CHUNK);
+  s->gb = L(scan_take)(&workspace, CHUNK);
+  s->gk = L(scan_take)(&workspace, CHUNK);
+  s->e = L(scan_take)(&workspace, CHUNK);
   s->a = L(scan_take)(&workspace, s->states + 1);
   s->h = L(scan_take)(&workspace, s->states + 1);
   s->da = L(scan_take)(&workspace, s->states + 1);
@@ -152,37 +155,46 @@ static void L(scan_begin)(L(scan) *s, const rill_selective_scan_params *p, int64
   s->bias = L(scan_take)(&workspace, 1);
   s->sums = L(scan_take)(&workspace, 2);
 
-  memset(s->bias, 0, sizeof(real) * SCAN_LANES);
+  memset(s->bias, 0, sizeof(real) * LANES);
   if (delta_bias) memcpy(s->bias, delta_bias + d, sizeof(real) * (size_t)s->width);
   if (D) memcpy(s->skip, D + d, sizeof(real) * (size_t)s->width);
   if (!D) s->skip = NULL;
 }
 
-/* [width, states] of the caller to [states][SCAN_LANES] and back; NULL reads as zeros. */
+/* [width, states] of the caller to [states][LANES] and back; NULL reads as zeros. */
 static void L(scan_transpose_in)(const L(scan) *s, const real *from, real *to) {
-  memset(to, 0, sizeof(real) * SCAN_LANES * (size_t)s->states);
+  memset(to, 0, sizeof(real) * LANES * (size_t)s->states);
   if (!from) return;
   for (int64_t l = 0; l < s->width; l++)
-    for (int64_t n = 0; n < s->states; n++) to[n * SCAN_LANES + l] = from[l * s->states + n];
+    for (int64_t n = 0; n < s->states; n++) to[n * LANES + l] = from[l * s->states + n];
 }
 
 /* Lanes past the width stay at zero input and zero A, hence at state zero. */
 static void L(scan_load)(L(scan) *s, const real *A, const real *h) {
-  memset(s->dt, 0, sizeof(real) * SCAN_LANES * SCAN_CHUNK * 4); /* dt, du, y, dy */
+  memset(s->dt, 0, sizeof(real) * LANES * CHUNK * 4); /* dt, du, y, dy */
   L(scan_transpose_in)(s, A, s->a);
   L(scan_transpose_in)(s, h, s->h);
 }
 
 static void L(scan_transpose_out)(const L(scan) *s, const real *from, real *to) {
   for (int64_t l = 0; l < s->width; l++)
-    for (int64_t n = 0; n < s->states; n++) to[l * s->states + n] = from[n * SCAN_LANES + l];
+    for (int64_t n = 0; n < s->states; n++) to[l * s->states + n] = from[n * LANES + l];
+}
+
+/* Rows lie far apart, so the processor does not foresee them: asks for the one a chunk ahead. */
+static inline void L(scan_prefetch)(const L(scan) *s, const real *x, int64_t stride, int64_t t) {
+  if (t + CHUNK >= s->steps) return;
+  const char *row = (const char *)(x + (t + CHUNK) * stride);
+  for (size_t i = 0; i < (size_t)s->width * sizeof(real); i += 64) __builtin_prefetch(row + i);
 }
 
 /* dt, dt * u and the start of y for steps t .. t + m. */
 static void L(scan_stage)(L(scan) *s, int64_t t, int64_t m) {
   for (int64_t j = 0; j < m; j++) {
     const real *u = s->u + (t + j) * s->u_stride, *delta = s->delta + (t + j) * s->delta_stride;
-    real *dt = s->dt + j * SCAN_LANES, *du = s->du + j * SCAN_LANES, *y = s->y + j * SCAN_LANES;
+    real *dt = s->dt + j * LANES, *du = s->du + j * LANES, *y = s->y + j * LANES;
+    L(scan_prefetch)(s, s->u, s->u_stride, t + j);
+    L(scan_prefetch)(s, s->delta, s->delta_stride, t + j);
     for (int64_t l = 0; l < s->width; l++) dt[l] = delta[l] + s->bias[l];
     if (s->softplus) {
 #pragma omp simd
@@ -202,7 +214,7 @@ static void L(scan_stage)(L(scan) *s, int64_t t, int64_t m) {
 /* Writes m rows of y from step t on, through the gate. `out` is the unit's first element. */
 static void L(scan_write)(const L(scan) *s, int64_t t, int64_t m, real *out) {
   for (int64_t j = 0; j < m; j++) {
-    const real *y = s->y + j * SCAN_LANES;
+    const real *y = s->y + j * LANES;
     real *o = out + (t + j) * s->channels;
     if (!s->z) {
       memcpy(o, y, sizeof(real) * (size_t)s->width);
@@ -215,20 +227,20 @@ static void L(scan_write)(const L(scan) *s, int64_t t, int64_t m, real *out) {
 }
 
 static void L(scan_forward_unit)(L(scan) *s, real *y, real *checkpoints) {
-  for (int64_t t = 0; t < s->steps; t += SCAN_CHUNK) {
-    int64_t m = s->steps - t < SCAN_CHUNK ? s->steps - t : SCAN_CHUNK, lanes = s->lanes;
+  for (int64_t t = 0; t < s->steps; t += CHUNK) {
+    int64_t m = s->steps - t < CHUNK ? s->steps - t : CHUNK, lanes = s->lanes;
     if (checkpoints) {
-      memcpy(checkpoints, s->h, sizeof(real) * SCAN_LANES * (size_t)s->states);
-      checkpoints += SCAN_LANES * s->states;
+      memcpy(checkpoints, s->h, sizeof(real) * LANES * (size_t)s->states);
+      checkpoints += LANES * s->states;
     }
     L(scan_stage)(s, t, m);
     for (int64_t n = 0; n < s->states; n++) {
-      const real *a = s->a + n * SCAN_LANES, *B = s->B + t * s->B_stride + n;
+      const real *a = s->a + n * LANES, *B = s->B + t * s->B_stride + n;
       const real *C = s->C + t * s->C_stride + n;
-      real *h = s->h + n * SCAN_LANES;
+      real *h = s->h + n * LANES;
       for (int64_t j = 0; j < m; j++) {
-        const real *dt = s->dt + j * SCAN_LANES, *du = s->du + j * SCAN_LANES;
-        real *yj = s->y + j * SCAN_LANES, b = B[j * s->B_stride], c = C[j * s->C_stride];
+        const real *dt = s->dt + j * LANES, *du = s->du + j * LANES;
+        real *yj = s->y + j * LANES, b = B[j * s->B_stride], c = C[j * s->C_stride];
 #pragma omp simd
         for (int64_t l = 0; l < lanes; l++) {
           real v = L(scan_exp)(dt[l] * a[l]) * h[l] + du[l] * b;
@@ -262,20 +274,21 @@ static void L(scan_one_step)(L(scan) *s, const real *A, const real *from, real *
   L(scan_write)(s, 0, 1, y);
 }
 
-/* ---- backward of one unit ---------------------------------------------------------------------- */
+/* ---- backward of one unit -------------------------------------------------------------------- */
 
-/* Steps t .. t + m for state n, from its value in the checkpoint. With G the gradient of h_t, and k = G exp(dt A) h_{t-1}:
+/* Steps t .. t + m for state n, from its value in the checkpoint. With G the gradient of h_t, and
+ * k = G exp(dt A) h_{t-1}:
  *   dC = sum_d h dy,  dB = sum_d G dt u,  du += dt G B,  d dt += k A + u G B,  dA += k dt. */
 static void L(scan_backward_state)(L(scan) *s, int64_t t, int64_t m, int64_t n,
                                    const real *checkpoint, real *grad_B, real *grad_C) {
   int64_t lanes = s->lanes;
-  const real *a = s->a + n * SCAN_LANES, *B = s->B + t * s->B_stride + n;
+  const real *a = s->a + n * LANES, *B = s->B + t * s->B_stride + n;
   const real *C = s->C + t * s->C_stride + n;
-  real *g = s->h + n * SCAN_LANES, *da = s->da + n * SCAN_LANES;
-  memcpy(s->hs, checkpoint, sizeof(real) * SCAN_LANES);
+  real *g = s->h + n * LANES, *da = s->da + n * LANES;
+  memcpy(s->hs, checkpoint, sizeof(real) * LANES);
   for (int64_t j = 0; j < m; j++) {
-    const real *dt = s->dt + j * SCAN_LANES, *du = s->du + j * SCAN_LANES, *h = s->hs + j * SCAN_LANES;
-    real *e = s->e + j * SCAN_LANES, *next = s->hs + (j + 1) * SCAN_LANES, b = B[j * s->B_stride];
+    const real *dt = s->dt + j * LANES, *du = s->du + j * LANES, *h = s->hs + j * LANES;
+    real *e = s->e + j * LANES, *next = s->hs + (j + 1) * LANES, b = B[j * s->B_stride];
 #pragma omp simd
     for (int64_t l = 0; l < lanes; l++) {
       e[l] = L(scan_exp)(dt[l] * a[l]);
@@ -284,16 +297,16 @@ static void L(scan_backward_state)(L(scan) *s, int64_t t, int64_t m, int64_t n,
   }
   if (s->z) {
     for (int64_t j = 0; j < m; j++) {
-      const real *h = s->hs + (j + 1) * SCAN_LANES;
-      real *y = s->y + j * SCAN_LANES, c = C[j * s->C_stride];
+      const real *h = s->hs + (j + 1) * LANES;
+      real *y = s->y + j * LANES, c = C[j * s->C_stride];
 #pragma omp simd
       for (int64_t l = 0; l < lanes; l++) y[l] += c * h[l];
     }
   }
   for (int64_t j = m - 1; j >= 0; j--) {
-    const real *dt = s->dt + j * SCAN_LANES, *du = s->du + j * SCAN_LANES, *dy = s->dy + j * SCAN_LANES;
-    const real *e = s->e + j * SCAN_LANES, *h = s->hs + j * SCAN_LANES, *next = s->hs + (j + 1) * SCAN_LANES;
-    real *gb = s->gb + j * SCAN_LANES, *gk = s->gk + j * SCAN_LANES;
+    const real *dt = s->dt + j * LANES, *du = s->du + j * LANES, *dy = s->dy + j * LANES;
+    const real *e = s->e + j * LANES, *h = s->hs + j * LANES, *next = s->hs + (j + 1) * LANES;
+    real *gb = s->gb + j * LANES, *gk = s->gk + j * LANES;
     real b = B[j * s->B_stride], c = C[j * s->C_stride], sum_b = 0, sum_c = 0;
 #pragma omp simd reduction(+ : sum_b, sum_c)
     for (int64_t l = 0; l < lanes; l++) {
@@ -314,7 +327,7 @@ static void L(scan_backward_state)(L(scan) *s, int64_t t, int64_t m, int64_t n,
 static void L(scan_stage_grad)(L(scan) *s, int64_t t, int64_t m, const real *grad_y) {
   for (int64_t j = 0; j < m; j++) {
     const real *gy = grad_y + (t + j) * s->channels;
-    real *dy = s->dy + j * SCAN_LANES;
+    real *dy = s->dy + j * LANES;
     if (!s->z) {
       memcpy(dy, gy, sizeof(real) * (size_t)s->width);
       continue;
@@ -329,12 +342,12 @@ static void L(scan_stage_grad)(L(scan) *s, int64_t t, int64_t m, const real *gra
  * The pointers are to the unit's first element, or NULL. */
 static void L(scan_write_grad)(L(scan) *s, int64_t t, int64_t m, const real *grad_y, real *grad_u,
                                real *grad_delta, real *grad_z) {
-  real *sum_skip = s->sums, *sum_bias = s->sums + SCAN_LANES;
+  real *sum_skip = s->sums, *sum_bias = s->sums + LANES;
   for (int64_t j = m - 1; j >= 0; j--) {
-    const real *u = s->u + (t + j) * s->u_stride, *dt = s->dt + j * SCAN_LANES;
+    const real *u = s->u + (t + j) * s->u_stride, *dt = s->dt + j * LANES;
     const real *delta = s->delta + (t + j) * s->delta_stride;
-    const real *gb = s->gb + j * SCAN_LANES, *dy = s->dy + j * SCAN_LANES;
-    real *gk = s->gk + j * SCAN_LANES;
+    const real *gb = s->gb + j * LANES, *dy = s->dy + j * LANES;
+    real *gk = s->gk + j * LANES;
     int64_t row = (t + j) * s->channels;
 #pragma omp simd
     for (int64_t l = 0; l < s->width; l++) gk[l] += gb[l] * u[l];
@@ -357,7 +370,7 @@ static void L(scan_write_grad)(L(scan) *s, int64_t t, int64_t m, const real *gra
       for (int64_t l = 0; l < s->width; l++) grad_u[row + l] += s->skip[l] * dy[l];
     }
     if (grad_z && s->z) {
-      const real *z = s->z + (t + j) * s->z_stride, *gy = grad_y + row, *y = s->y + j * SCAN_LANES;
+      const real *z = s->z + (t + j) * s->z_stride, *gy = grad_y + row, *y = s->y + j * LANES;
       real *gz = grad_z + row;
 #pragma omp simd
       for (int64_t l = 0; l < s->width; l++) {
@@ -371,33 +384,33 @@ static void L(scan_write_grad)(L(scan) *s, int64_t t, int64_t m, const real *gra
 static void L(scan_backward_unit)(L(scan) *s, const real *checkpoints, const real *grad_y,
                                   real *grad_u, real *grad_delta, real *grad_z, real *grad_B,
                                   real *grad_C) {
-  memset(s->da, 0, sizeof(real) * SCAN_LANES * (size_t)s->states);
-  memset(s->sums, 0, sizeof(real) * SCAN_LANES * 2);
-  for (int64_t t = (s->steps - 1) / SCAN_CHUNK * SCAN_CHUNK; t >= 0 && s->steps; t -= SCAN_CHUNK) {
-    int64_t m = s->steps - t < SCAN_CHUNK ? s->steps - t : SCAN_CHUNK;
+  memset(s->da, 0, sizeof(real) * LANES * (size_t)s->states);
+  memset(s->sums, 0, sizeof(real) * LANES * 2);
+  for (int64_t t = (s->steps - 1) / CHUNK * CHUNK; t >= 0 && s->steps; t -= CHUNK) {
+    int64_t m = s->steps - t < CHUNK ? s->steps - t : CHUNK;
     L(scan_stage)(s, t, m);
     L(scan_stage_grad)(s, t, m, grad_y);
-    memset(s->gb, 0, sizeof(real) * SCAN_LANES * SCAN_CHUNK * 2); /* gb and gk */
+    memset(s->gb, 0, sizeof(real) * LANES * CHUNK * 2); /* gb and gk */
     for (int64_t n = 0; n < s->states; n++)
-      L(scan_backward_state)(s, t, m, n, checkpoints + (t / SCAN_CHUNK * s->states + n) * SCAN_LANES, grad_B,
+      L(scan_backward_state)(s, t, m, n, checkpoints + (t / CHUNK * s->states + n) * LANES, grad_B,
                              grad_C);
     L(scan_write_grad)(s, t, m, grad_y, grad_u, grad_delta, grad_z);
   }
 }
 
-/* ---- public ------------------------------------------------------------------------------------ */
+/* ---- public ---------------------------------------------------------------------------------- */
 
 #if defined KERNEL_BASELINE
 size_t KERNEL_PUBLIC(selective_scan_workspace)(const rill_selective_scan_params *p) {
   if (L(scan_check)(p) != RILL_OK) return 0;
-  int64_t rows = STATE_ROWS * p->states + CHUNK_ROWS * SCAN_CHUNK + SINGLE_ROWS;
-  return sizeof(real) * SCAN_LANES * (size_t)rows;
+  int64_t rows = STATE_ROWS * p->states + CHUNK_ROWS * CHUNK + SINGLE_ROWS;
+  return sizeof(real) * LANES * (size_t)rows;
 }
 
 size_t KERNEL_PUBLIC(selective_scan_checkpoints)(const rill_selective_scan_params *p) {
   if (L(scan_check)(p) != RILL_OK) return 0;
   int64_t rows = p->batch * L(scan_blocks)(p) * L(scan_chunks)(p) * p->states;
-  return sizeof(real) * SCAN_LANES * (size_t)rows;
+  return sizeof(real) * LANES * (size_t)rows;
 }
 
 size_t KERNEL_PUBLIC(selective_scan_partials)(const rill_selective_scan_params *p) {
@@ -444,7 +457,7 @@ KERNEL_STATUS(selective_scan,
   for (int64_t unit = unit_begin; unit < unit_end; unit++) {
     L(scan) s;
     L(scan_begin)(&s, p, unit, u, delta, B, C, D, z, delta_bias, workspace);
-    int64_t b = unit / blocks, d = unit % blocks * SCAN_LANES, channel = b * p->channels + d;
+    int64_t b = unit / blocks, d = unit % blocks * LANES, channel = b * p->channels + d;
     real *out = y + b * p->steps * p->channels + d;
     const real *from = h0 ? h0 + channel * p->states : NULL;
     real *to = hT ? hT + channel * p->states : NULL;
@@ -453,7 +466,7 @@ KERNEL_STATUS(selective_scan,
       continue;
     }
     L(scan_load)(&s, A + d * p->states, from);
-    int64_t saved = unit * L(scan_chunks)(p) * p->states * SCAN_LANES;
+    int64_t saved = unit * L(scan_chunks)(p) * p->states * LANES;
     L(scan_forward_unit)(&s, out, checkpoints ? checkpoints + saved : NULL);
     if (to) L(scan_transpose_out)(&s, s.h, to);
   }
@@ -480,17 +493,17 @@ KERNEL_STATUS(selective_scan_backward,
   for (int64_t unit = unit_begin; unit < unit_end; unit++) {
     L(scan) s;
     L(scan_begin)(&s, p, unit, u, delta, B, C, D, z, delta_bias, workspace);
-    int64_t b = unit / blocks, d = unit % blocks * SCAN_LANES, channel = b * p->channels + d;
+    int64_t b = unit / blocks, d = unit % blocks * LANES, channel = b * p->channels + d;
     int64_t first = b * p->steps * p->channels + d;
     L(scan_load)(&s, A + d * states, grad_hT ? grad_hT + channel * states : NULL);
-    L(scan_backward_unit)(&s, checkpoints + unit * chunks * states * SCAN_LANES, grad_y + first,
+    L(scan_backward_unit)(&s, checkpoints + unit * chunks * states * LANES, grad_y + first,
                           grad_u ? grad_u + first : NULL, grad_delta ? grad_delta + first : NULL,
                           grad_z ? grad_z + first : NULL, sums.B + unit * p->steps * states,
                           sums.C + unit * p->steps * states);
     if (grad_h0) L(scan_transpose_out)(&s, s.h, grad_h0 + channel * states);
     L(scan_transpose_out)(&s, s.da, sums.A + channel * states);
     memcpy(sums.skip + channel, s.sums, sizeof(real) * (size_t)s.width);
-    memcpy(sums.bias + channel, s.sums + SCAN_LANES, sizeof(real) * (size_t)s.width);
+    memcpy(sums.bias + channel, s.sums + LANES, sizeof(real) * (size_t)s.width);
   }
   return RILL_OK;
 }
@@ -526,7 +539,7 @@ KERNEL_STATUS(selective_scan_reduce,
       L(scan_sum)(grad_C ? grad_C + to : NULL, sums.C + from, blocks, rows, rows);
       continue;
     }
-    int64_t d = (unit - p->batch) * SCAN_LANES, n = p->channels - d < SCAN_LANES ? p->channels - d : SCAN_LANES;
+    int64_t d = (unit - p->batch) * LANES, n = p->channels - d < LANES ? p->channels - d : LANES;
     int64_t all = p->channels, at = d * p->states;
     L(scan_sum)(grad_A ? grad_A + at : NULL, sums.A + at, p->batch, all * p->states, n * p->states);
     L(scan_sum)(grad_D ? grad_D + d : NULL, sums.skip + d, p->batch, all, n);
@@ -535,8 +548,8 @@ KERNEL_STATUS(selective_scan_reduce,
   return RILL_OK;
 }
 
-#undef SCAN_LANES
-#undef SCAN_CHUNK
+#undef LANES
+#undef CHUNK
 #undef SCAN_WIDTH
 #undef SCAN_EXP_LOW
 #undef SCAN_EXP_HIGH

@@ -82,7 +82,8 @@ full = case('full', dict(u=rand(b, t, d), delta=rand(b, t, d), A=-rand(d, n).abs
 b, t, d, n = 1, 18, 2, 3
 bare = case('bare', dict(u=rand(b, t, d), delta=rand(b, t, d).abs() / 4, A=-rand(d, n).abs(),
                          B=rand(b, t, n), C=rand(b, t, n)),
-            lambda i: dict(zip(('y', 'hT'), scan(*[i[k] for k in i], None, None, None, None, False))))
+            lambda i: dict(zip(('y', 'hT'),
+                               scan(*[i[k] for k in i], None, None, None, None, False))))
 write('scan_golden.h',
       'Selective scan: full [batch 2, steps 5, channels 3, states 4] with softplus, D, z,\n'
       ' * delta_bias and h0; bare [1, 18, 2, 3] with none', full + bare)

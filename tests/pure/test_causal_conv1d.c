@@ -1,5 +1,5 @@
-/* The causal convolution against the plain sum, PyTorch's gradients, central differences, and itself
- * under every cut of time and of units. */
+/* The causal convolution against the plain sum, PyTorch's gradients, central differences, and
+ * itself under every cut of time and of units. */
 #include "main.h"
 #include "base/base.h"
 #include "golden/conv_golden.h"
@@ -201,7 +201,8 @@ static result run(const problem *p, int flags) {
   result r = make_result(p, NAN);
   void *in[INPUTS], *grad[INPUTS], *out[OUTPUTS], *grad_out[OUTPUTS];
   for (int i = 0; i < INPUTS; i++) {
-    int64_t rows = i == X ? p->batch * p->steps : 1, width = i == X ? p->channels : input_size(p, i);
+    int64_t rows = i == X ? p->batch * p->steps : 1;
+    int64_t width = i == X ? p->channels : input_size(p, i);
     in[i] = pack(p->in[i], rows, width, i == X && flags & WIDE ? s.x_stride : width, single);
     grad[i] = pack(r.grad[i], 1, input_size(p, i), input_size(p, i), single);
   }
@@ -379,7 +380,8 @@ static problem slice(const problem *p, int64_t from, int64_t to, const double *t
 }
 
 /* Puts what belongs to the slice's steps in its place, and adds up the rest. */
-static void join(const problem *p, const problem *s, int64_t from, const result *part, result *all) {
+static void join(const problem *p, const problem *s, int64_t from, const result *part,
+                 result *all) {
   for (int64_t b = 0; b < p->batch; b++) {
     int64_t to = (b * p->steps + from) * p->channels, at = b * s->steps * p->channels;
     size_t bytes = sizeof(double) * (size_t)(s->steps * p->channels);

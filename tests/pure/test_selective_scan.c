@@ -360,7 +360,7 @@ END_TEST
 
 START_TEST(equals_the_plain_recurrence) {
   const int64_t steps[] = {1, 2, 3, 17, 64, 65, 200}, states[] = {1, 4, 16, 17};
-  const int64_t channels[] = {1, 5, 63, 64, 131};
+  const int64_t channels[] = {1, 5, 127, 128, 259};
   int count = 0;
   for (size_t i = 0; i < 7; i++) {
     for (size_t j = 0; j < 4; j++) {
@@ -451,7 +451,8 @@ static problem slice(const problem *p, int64_t from, int64_t to, const double *h
 }
 
 /* Puts what belongs to steps [from, from + s->steps) in its place, and adds up the rest. */
-static void join(const problem *p, const problem *s, int64_t from, const result *part, result *all) {
+static void join(const problem *p, const problem *s, int64_t from, const result *part,
+                 result *all) {
   for (int64_t b = 0; b < p->batch; b++) {
     int64_t to = (b * p->steps + from), of = b * s->steps;
     size_t channels = sizeof(double) * (size_t)(s->steps * p->channels);
@@ -474,7 +475,8 @@ static void join(const problem *p, const problem *s, int64_t from, const result 
 static void check_cut(const problem *p, int64_t cut, int flags, const result *whole,
                       double tolerance) {
   result all = make_result(p);
-  for (int i = 0; i < INPUTS; i++) memset(all.grad[i], 0, sizeof(double) * (size_t)input_size(p, i));
+  for (int i = 0; i < INPUTS; i++)
+    memset(all.grad[i], 0, sizeof(double) * (size_t)input_size(p, i));
   problem head = slice(p, 0, cut, p->in[H0], p->grad_out[HT]);
   result before = run(&head, flags);
   problem tail = slice(p, cut, p->steps, before.out[HT], p->grad_out[HT]);
@@ -511,7 +513,7 @@ START_TEST(any_split_of_time_equals_the_whole) {
 END_TEST
 
 START_TEST(single_steps_in_place_equal_the_whole) {
-  problem p = make_problem(6, 2, 20, 67, 17, true);
+  problem p = make_problem(6, 2, 20, 131, 17, true);
   for (int level = 0; level < CPU_LEVELS; level++) {
     cpu_set_level(level);
     for (int type = 0; type <= FLOAT; type += FLOAT) {
@@ -541,7 +543,7 @@ START_TEST(single_steps_in_place_equal_the_whole) {
 END_TEST
 
 START_TEST(final_state_may_overwrite_the_initial) {
-  problem p = make_problem(7, 2, 19, 70, 4, true);
+  problem p = make_problem(7, 2, 19, 140, 4, true);
   for (int type = 0; type <= FLOAT; type += FLOAT) {
     result apart = run(&p, type), over = run(&p, type | IN_PLACE);
     check_same(&p, &over, &apart);
@@ -553,7 +555,7 @@ START_TEST(final_state_may_overwrite_the_initial) {
 END_TEST
 
 START_TEST(any_split_of_units_gives_the_same_bits) {
-  problem p = make_problem(8, 3, 37, 150, 6, true);
+  problem p = make_problem(8, 3, 37, 300, 6, true);
   for (int level = 0; level < CPU_LEVELS; level++) {
     cpu_set_level(level);
     for (int type = 0; type <= FLOAT; type += FLOAT) {
@@ -708,13 +710,14 @@ START_TEST(wrong_params_are_refused) {
     if (i == 4) s.C_stride = 4;
     ck_assert_int_eq(rill_selective_scan_check(&s), RILL_ERROR_SHAPE);
   }
-  for (int i = 0; i < 5; i++) {
+  for (int i = 0; i < 6; i++) {
     s = good;
     if (i == 0) s.batch = INT64_MAX;
     if (i == 1) s.steps = INT64_MAX;
     if (i == 2) s.channels = INT64_MAX;
     if (i == 3) s.states = INT64_MAX;
     if (i == 4) s.u_stride = INT64_MAX;
+    if (i == 5) s.batch = 0, s.states = INT64_MAX / 100;
     ck_assert_int_eq(rill_selective_scan_check(&s), RILL_ERROR_OVERFLOW);
     ck_assert_uint_eq(rill_selective_scan_workspace_f32(&s), 0);
     ck_assert_uint_eq(rill_selective_scan_checkpoints_f64(&s), 0);
@@ -731,7 +734,8 @@ START_TEST(wrong_calls_write_nothing) {
   s.batch = s.steps = s.channels = s.states = 1;
   float x = 0, y = 42, *w = block((int64_t)rill_selective_scan_workspace_f32(&s), 1), part[8];
 #define FORWARD(p, u, y, begin, end, w)                                                            \
-  rill_selective_scan_f32(p, u, &x, &x, &x, &x, NULL, NULL, NULL, NULL, y, NULL, NULL, begin, end, w)
+  rill_selective_scan_f32(p, u, &x, &x, &x, &x, NULL, NULL, NULL, NULL, y, NULL, NULL, begin, end, \
+                          w)
 #define BACKWARD(saved, gy, part, begin, end)                                                      \
   rill_selective_scan_backward_f32(&s, &x, &x, &x, &x, &x, NULL, NULL, NULL, saved, gy, NULL, &y,  \
                                    NULL, NULL, NULL, part, begin, end, w)
