@@ -17,12 +17,15 @@ static void L(draw)(uint64_t seed, uint64_t first, uint32_t *words) {
   uint32_t side[4][BLOCKS];
 #pragma omp simd
   for (int b = 0; b < BLOCKS; b++) {
-    uint32_t c[4];
-    philox_block(seed, first + (uint64_t)b, c);
-    side[0][b] = c[0];
-    side[1][b] = c[1];
-    side[2][b] = c[2];
-    side[3][b] = c[3];
+    side[0][b] = (uint32_t)(first + (uint64_t)b);
+    side[1][b] = (uint32_t)((first + (uint64_t)b) >> 32);
+    side[2][b] = side[3][b] = 0;
+  }
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  for (int round = 0; round < 10; round++, k0 += PHILOX_BUMP0, k1 += PHILOX_BUMP1) {
+#pragma omp simd
+    for (int b = 0; b < BLOCKS; b++)
+      philox_round(&side[0][b], &side[1][b], &side[2][b], &side[3][b], k0, k1);
   }
   for (int b = 0; b < BLOCKS; b++) {
     words[4 * b] = side[0][b];

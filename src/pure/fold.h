@@ -21,7 +21,13 @@
 #define FOLD_CHUNK  64 /* rows folded one after the other before partial results meet pairwise */
 #define FOLD_LEVELS 32 /* enough for 64 * 2^32 rows */
 
-typedef enum L(fold_op) { L(FOLD_ADD), L(FOLD_MUL), L(FOLD_MAX), L(FOLD_MIN) } L(fold_op);
+typedef enum L(fold_op) {
+  L(FOLD_ADD),
+  L(FOLD_MUL),
+  L(FOLD_MAX), /* NaN wins, as in PyTorch */
+  L(FOLD_MIN), /* likewise                */
+  L(FOLD_TOP)  /* the maximum of what is not NaN, -inf where all is: one instruction */
+} L(fold_op);
 
 /* f of L(fold); d is x less the shift of its column. */
 typedef enum L(fold_term) {
@@ -40,11 +46,10 @@ typedef enum L(fold_term) {
 FOLD_INLINE real L(fold_identity)(L(fold_op) op) {
   return op == L(FOLD_ADD)   ? 0
          : op == L(FOLD_MUL) ? 1
-         : op == L(FOLD_MAX) ? -REAL_INFINITY
-                             : REAL_INFINITY;
+         : op == L(FOLD_MIN) ? REAL_INFINITY
+                             : -REAL_INFINITY;
 }
 
-/* NaN on either side wins, as in PyTorch. */
 FOLD_INLINE real L(fold_two)(L(fold_op) op, real a, real b) {
   switch (op) {
   case L(FOLD_ADD): return a + b;
@@ -53,10 +58,11 @@ FOLD_INLINE real L(fold_two)(L(fold_op) op, real a, real b) {
     real high = b > a ? b : a; /* a where one is NaN */
     return b == b ? high : b;
   }
-  default: {
+  case L(FOLD_MIN): {
     real low = b < a ? b : a;
     return b == b ? low : b;
   }
+  default: return b > a ? b : a;
   }
 }
 
@@ -144,10 +150,11 @@ FOLD_INLINE void L(fold)(L(fold_op) op, L(fold_term) term, const real *x, int64_
 #pragma omp simd
   for (int64_t l = 0; l < tail; l++)
     acc[l] = L(fold_two)(op, acc[l], L(fold_map)(term, x[rows * stride + l], shift[l]));
-  for (int64_t half; groups > 1; groups = half) {
+  for (int64_t half; groups > (width == 1 ? 8 : 1); groups = half) {
     half = (groups + 1) / 2;
     L(fold_merge)(op, acc, acc + half * width, (groups - half) * width);
   }
+  for (int64_t l = 1; l < groups; l++) acc[0] = L(fold_two)(op, acc[0], acc[l]); /* width is 1 */
   memcpy(y, acc, (size_t)width * sizeof *y);
 }
 

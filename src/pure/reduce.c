@@ -170,7 +170,7 @@ KERNEL(logsumexp, (const real *x, real *y, int64_t outer, int64_t n, int64_t inn
       const real *p = x + o * n * inner + j;
       int64_t width = L(block_width)(j, inner);
       real m[FOLD_LANES], s[FOLD_LANES];
-      L(fold)(L(FOLD_MAX), L(FOLD_X), p, n, inner, width, NULL, m);
+      L(fold)(L(FOLD_TOP), L(FOLD_X), p, n, inner, width, NULL, m);
       for (int64_t l = 0; l < width; l++)
         m[l] = m[l] == REAL_INFINITY || m[l] == -REAL_INFINITY ? 0 : m[l];
       L(fold)(L(FOLD_ADD), L(FOLD_EXP), p, n, inner, width, m, s);

@@ -11,8 +11,9 @@
 #undef BLOCK
 #define BLOCK 256
 
+/* NaN is left to the exponentials, all of which it turns into NaN. */
 static real L(row_max)(const real *x, int64_t n) {
-  return L(fold_row)(L(FOLD_MAX), L(FOLD_X), x, n, 0);
+  return L(fold_row)(L(FOLD_TOP), L(FOLD_X), x, n, 0);
 }
 
 /* y = exp(x - m) where y is not NULL; returns the sum. */
