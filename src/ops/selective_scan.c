@@ -94,7 +94,7 @@ static void reduce_part(void *arg, int64_t begin, int64_t end, int slot) {
 }
 
 static int64_t grain(const scan_job *j) {
-  return op_grain(j->params.steps * j->params.states * RILL_SELECTIVE_SCAN_LANES / 4 + 1);
+  return op_grain(j->params.steps * j->params.states * 32 + 1);
 }
 
 static rill_status scan_forward(op_call *c) {
