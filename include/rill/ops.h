@@ -110,8 +110,8 @@ RILL_API rill_tensor *rill_bmm(rill_context *ctx, const rill_tensor *a, const ri
 /* input [..., in] times weight [out, in] transposed, plus bias [out] (may be NULL). */
 RILL_API rill_tensor *rill_linear(rill_context *ctx, const rill_tensor *input,
                                   const rill_tensor *weight, const rill_tensor *bias);
-/* Einstein summation over one or two operands: "bij,bjk->bik"; no repeated index within one operand
- * but for a trace or diagonal, no ellipsis. */
+/* Einstein summation over one or two operands: "bij,bjk->bik". An index comes at most once in an
+ * operand; no ellipsis. */
 RILL_API rill_tensor *rill_einsum(rill_context *ctx, const char *equation,
                                   const rill_tensor *const *operands, int count);
 

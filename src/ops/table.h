@@ -61,6 +61,7 @@ OP(var)
 
 /* products */
 OP(bmm)
+OP(einsum)
 OP(linear)
 OP(matmul)
 

@@ -1,8 +1,8 @@
-/* Optimizer steps against PyTorch's (tests/golden/optim.py), the moving average and the sum of
+/* Optimizer steps against PyTorch's (tests/golden/optim_kernels.py), the moving average and the sum of
  * squares against long double loops. */
 #ifndef REAL
 #include "typed.h"
-#include "../golden/optim.h"
+#include "../golden/optim_kernels.h"
 
 #define REAL      float
 #define N(name)   name##_f32
