@@ -786,8 +786,8 @@ RILL_API rill_status rill_selective_scan_f32(
 RILL_API rill_status rill_selective_scan_f64(
     const rill_selective_scan_params *params, const double *u, const double *delta, const double *A,
     const double *B, const double *C, const double *D, const double *z, const double *delta_bias,
-    const double *h0, double *y, double *hT, double *checkpoints, int64_t unit_begin, int64_t unit_end,
-    void *workspace);
+    const double *h0, double *y, double *hT, double *checkpoints, int64_t unit_begin,
+    int64_t unit_end, void *workspace);
 
 /* Its gradients, for the inputs and checkpoints of the forward and the gradients of y and hT (NULL:
  * zeros). grad_u, grad_delta, grad_z [batch, steps, channels] and grad_h0 are overwritten; any may
@@ -810,8 +810,8 @@ RILL_API rill_status rill_selective_scan_reduce_f32(
     const rill_selective_scan_params *params, const float *partials, float *grad_A, float *grad_B,
     float *grad_C, float *grad_D, float *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
 RILL_API rill_status rill_selective_scan_reduce_f64(
-    const rill_selective_scan_params *params, const double *partials, double *grad_A, double *grad_B,
-    double *grad_C, double *grad_D, double *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
+    const rill_selective_scan_params *params, const double *partials, double *grad_A,
+    double *grad_B, double *grad_C, double *grad_D, double *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
 
 /* ---- causal convolution (src/pure/causal_conv1d.c) ------------------------------------------- */
 
@@ -819,8 +819,8 @@ RILL_API rill_status rill_selective_scan_reduce_f64(
  * [tail, x] along time (causal_conv1d_fn of Mamba's authors):
  *   s_t = bias + sum_k weight[:, k] x_{t - (taps - 1) + k},   y = s, or silu(s) where asked for.
  * x, y [batch, steps, channels], weight [channels, taps], bias [channels]; tail [batch, taps - 1,
- * channels] holds the inputs before x, tail_out the last taps - 1 inputs up to the end of x, for the
- * steps that follow. NULL: no bias, a tail of zeros, tail_out not wanted. tail_out may be tail. */
+ * channels] holds the inputs before x, tail_out the last taps - 1 inputs up to the end of x, for
+ * the steps that follow. NULL: no bias, a tail of zeros, tail_out not wanted. tail_out may be tail. */
 typedef struct rill_causal_conv1d_params {
   size_t struct_size; /* sizeof(rill_causal_conv1d_params) */
   int64_t batch, steps, channels;
@@ -851,20 +851,20 @@ RILL_API rill_status rill_causal_conv1d_f32(
     const float *tail, float *y, float *tail_out, int64_t unit_begin, int64_t unit_end,
     void *workspace);
 RILL_API rill_status rill_causal_conv1d_f64(
-    const rill_causal_conv1d_params *params, const double *x, const double *weight, const double *bias,
-    const double *tail, double *y, double *tail_out, int64_t unit_begin, int64_t unit_end,
+    const rill_causal_conv1d_params *params, const double *x, const double *weight,
+    const double *bias, const double *tail, double *y, double *tail_out, int64_t unit_begin, int64_t unit_end,
     void *workspace);
 
-/* Its gradients, given those of y and of tail_out (NULL: zeros). grad_x [batch, steps, channels] and
- * grad_tail are overwritten; either may be NULL. Those of weight and bias are left in partials, and
+/* Its gradients, given those of y and of tail_out (NULL: zeros). grad_x [batch, steps, channels]
+ * and grad_tail are overwritten; either may be NULL. Those of weight and bias are left in partials, and
  * added over the batch by _reduce, whose units are another set; NULL gradients are skipped. */
 RILL_API rill_status rill_causal_conv1d_backward_f32(
     const rill_causal_conv1d_params *params, const float *x, const float *weight, const float *bias,
     const float *tail, const float *grad_y, const float *grad_tail_out, float *grad_x,
     float *grad_tail, float *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
 RILL_API rill_status rill_causal_conv1d_backward_f64(
-    const rill_causal_conv1d_params *params, const double *x, const double *weight, const double *bias,
-    const double *tail, const double *grad_y, const double *grad_tail_out, double *grad_x,
+    const rill_causal_conv1d_params *params, const double *x, const double *weight,
+    const double *bias, const double *tail, const double *grad_y, const double *grad_tail_out, double *grad_x,
     double *grad_tail, double *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
 RILL_API rill_status rill_causal_conv1d_reduce_f32(
     const rill_causal_conv1d_params *params, const float *partials, float *grad_weight,

@@ -2,7 +2,7 @@
  * gradient:
  *   s_t = bias + sum_k weight[k] x_{t - (taps - 1) + k},   y_t = s_t or silu(s_t).
  * A unit of work is one batch entry times a block of LANES channels; vectors run over channels. The
- * `taps - 1` inputs before the first come from the tail, so row e of the tail followed by x is input
+ * taps - 1 inputs before the first come from the tail: row e of the tail followed by x is input
  * e - (taps - 1). */
 #include "pure/kernel.h"
 #include "base/vmath.h"

@@ -82,8 +82,8 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
   return fits ? RILL_OK : RILL_ERROR_OVERFLOW;
 }
 
-/* exp(x) with results below the smallest normal number flushed to 0: cheaper than v_exp, and without
- * the subnormals that make arithmetic a hundred times slower where gates close. Above the largest
+/* exp(x) with results below the smallest normal number flushed to 0: cheaper than v_exp, and no
+ * subnormals, which would make the scan several times slower where gates close. Above the largest
  * power of 2 (A > 0) it is inf. */
 static inline real L(scan_exp)(real x) {
   real p, c = L(v_min)(L(v_max)(x, SCAN_EXP_LOW), SCAN_EXP_HIGH);
