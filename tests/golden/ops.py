@@ -14,7 +14,8 @@ arguments  Python: name=value for each, in the order of the op's signature, trai
            gradient, unless it stands in const(...)
 expected   an expression over the arguments' names, torch and F; empty: torch.OP or F.OP of the
            arguments in order. Or the error it must give: "SHAPE: words of the message"
-flags      nograd: no gradients (in-place ops); nocheck: no gradcheck (no unique derivative there);
+flags      nograd: no gradients (in-place ops); nocheck: no gradcheck (no unique derivative there,
+           or one that is zero by definition);
            nof32: not run in f32; contiguous: not run on strided inputs
 
 A .ops file holds everything the test needs: the line, the arguments, the outputs and, for the seed

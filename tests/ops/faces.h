@@ -9,6 +9,80 @@
  * F float, B bool, S string, SHAPE sizes and their number, DIMS likewise as int,
  * SECOND where the second output goes if the bool wants it. */
 
+/* elementwise */
+FACE(abs, T(0))
+FACE(ceil, T(0))
+FACE(clamp, T(0), F(1), F(2))
+FACE(cos, T(0))
+FACE(erf, T(0))
+FACE(exp, T(0))
+FACE(expm1, T(0))
+FACE(floor, T(0))
+FACE(gelu, T(0))
+FACE(gelu_tanh, T(0))
+FACE(log, T(0))
+FACE(log1p, T(0))
+FACE(neg, T(0))
+FACE(reciprocal, T(0))
+FACE(relu, T(0))
+FACE(round, T(0))
+FACE(rsqrt, T(0))
+FACE(sigmoid, T(0))
+FACE(sign, T(0))
+FACE(silu, T(0))
+FACE(sin, T(0))
+FACE(softplus, T(0), F(1), F(2))
+FACE(sqrt, T(0))
+FACE(square, T(0))
+FACE(tanh, T(0))
+
+FACE(add, T(0), T(1))
+FACE(add_scalar, T(0), F(1))
+FACE(div, T(0), T(1))
+FACE(eq, T(0), T(1))
+FACE(ge, T(0), T(1))
+FACE(gt, T(0), T(1))
+FACE(le, T(0), T(1))
+FACE(lt, T(0), T(1))
+FACE(masked_fill, T(0), T(1), F(2))
+FACE(maximum, T(0), T(1))
+FACE(minimum, T(0), T(1))
+FACE(mul, T(0), T(1))
+FACE(mul_scalar, T(0), F(1))
+FACE(ne, T(0), T(1))
+FACE(pow, T(0), T(1))
+FACE(pow_scalar, T(0), F(1))
+FACE(sub, T(0), T(1))
+FACE(where, T(0), T(1), T(2))
+
+/* reductions and scans along a dim */
+FACE(argmax, T(0), I(1), B(2))
+FACE(argmin, T(0), I(1), B(2))
+FACE(cumsum, T(0), I(1))
+FACE(logsumexp, T(0), DIMS(1), B(2))
+FACE(max, T(0), DIMS(1), B(2))
+FACE(mean, T(0), DIMS(1), B(2))
+FACE(min, T(0), DIMS(1), B(2))
+FACE(norm, T(0), F(3), DIMS(1), B(2))
+FACE(sum, T(0), DIMS(1), B(2))
+FACE(var, T(0), DIMS(1), F(3), B(2))
+
+/* products */
+FACE(bmm, T(0), T(1))
+FACE(einsum, S(0), TS(1))
+FACE(linear, T(0), T(1), T(2))
+FACE(matmul, T(0), T(1))
+
+/* softmax, losses, normalisation, dropout */
+FACE(cross_entropy, T(0), T(1),
+     &(rill_cross_entropy_options){sizeof(rill_cross_entropy_options), T(2), true, I(3), F(4),
+                                   (rill_reduction)I(5)})
+FACE(dropout, T(0), F(1))
+FACE(layer_norm, T(0), T(1), T(2), F(3))
+FACE(log_softmax, T(0), I(1))
+FACE(rms_norm, T(0), T(1), F(2))
+FACE(softmax, T(0), I(1))
+
 /* views */
 FACE(contiguous, T(0))
 FACE(expand, T(0), SHAPE(1))
