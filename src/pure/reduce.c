@@ -15,7 +15,7 @@ static inline int64_t L(block_width)(int64_t j, int64_t inner) {
 FOLD_INLINE void L(reduce)(L(fold_op) op, L(fold_term) term, const real *x, real shift, real *y,
                            int64_t outer, int64_t n, int64_t inner) {
   real shifts[FOLD_LANES];
-  for (int l = 0; l < FOLD_LANES; l++) shifts[l] = shift;
+  L(fold_spread)(shift, shifts);
   for (int64_t o = 0; o < outer; o++)
     for (int64_t j = 0; j < inner; j += FOLD_LANES)
       L(fold)(op, term, x + o * n * inner + j, n, inner, L(block_width)(j, inner), shifts,
