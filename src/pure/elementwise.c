@@ -15,6 +15,7 @@
 
 #define SIMD   _Pragma("omp simd")
 #define INLINE static inline __attribute__((always_inline))
+#define SHARED static __attribute__((noinline))
 
 /* ---- one input ---- */
 
@@ -160,16 +161,22 @@ INLINE real L(share)(real g, real mine, real other) {
   return mine < other ? R(0.0) : mine == other ? R(0.5) * g : g;
 }
 
-/* Calls an inlined loop with its strides as constants where they are the common ones. */
-#define BY_STRIDES(loop, a, sa, b, sb, ...)                                                        \
+/* Defines a loop over two inputs twice: to be inlined with constant strides, where it vectorises,
+ * and as a plain loop for any others. */
+#define STRIDED(name, parameters, ...)                                                             \
+  INLINE __attribute__((unused)) void L(name##_loop) parameters { SIMD __VA_ARGS__ }               \
+  SHARED void L(name##_strided) parameters { __VA_ARGS__ }
+
+/* Calls the one or the other. */
+#define BY_STRIDES(name, a, sa, b, sb, ...)                                                        \
   if (sa == 1 && sb == 1)                                                                          \
-    loop(a, 1, b, 1, __VA_ARGS__);                                                                 \
+    L(name##_loop)(a, 1, b, 1, __VA_ARGS__);                                                       \
   else if (sa == 1 && sb == 0)                                                                     \
-    loop(a, 1, b, 0, __VA_ARGS__);                                                                 \
+    L(name##_loop)(a, 1, b, 0, __VA_ARGS__);                                                       \
   else if (sa == 0 && sb == 1)                                                                     \
-    loop(a, 0, b, 1, __VA_ARGS__);                                                                 \
+    L(name##_loop)(a, 0, b, 1, __VA_ARGS__);                                                       \
   else                                                                                             \
-    loop(a, sa, b, sb, __VA_ARGS__)
+    L(name##_strided)(a, sa, b, sb, __VA_ARGS__)
 
 #define BINARY_PARAMETERS                                                                          \
   const real *a, int64_t stride_a, const real *b, int64_t stride_b, real *y, int64_t n
@@ -178,38 +185,37 @@ INLINE real L(share)(real g, real mine, real other) {
       real *grad_a, real *grad_b, int64_t n
 
 #define BINARY_LOOPS(name, uses, value, gradient_a, gradient_b, doc)                               \
-  INLINE void L(name##_loop)(const real *pa, int64_t sa, const real *pb, int64_t sb, real *y,      \
-                             int64_t n) {                                                          \
-    SIMD for (int64_t i = 0; i < n; i++) {                                                         \
-      real a = pa[i * sa], b = pb[i * sb];                                                         \
-      y[i] = (value);                                                                              \
-    }                                                                                              \
-  }                                                                                                \
+  STRIDED(name,                                                                                    \
+          (const real *pa, int64_t sa, const real *pb, int64_t sb, real *y, int64_t n),            \
+          for (int64_t i = 0; i < n; i++) {                                                        \
+            real a = pa[i * sa], b = pb[i * sb];                                                   \
+            y[i] = (value);                                                                        \
+          })                                                                                       \
   BINARY_BACKWARD_LOOP(name##_backward_a, uses, gradient_a)                                        \
   BINARY_BACKWARD_LOOP(name##_backward_b, uses, gradient_b)
 
 #define BINARY_BACKWARD_LOOP(name, uses, gradient)                                                 \
-  INLINE void L(name##_loop)(const real *pa, int64_t sa, const real *pb, int64_t sb,               \
-                             const real *grad, real *out, int64_t n) {                             \
-    SIMD for (int64_t i = 0; i < n; i++) {                                                         \
-      real g = grad[i], a = (uses) ? pa[i * sa] : 0, b = (uses) ? pb[i * sb] : 0;                  \
-      (void)a, (void)b;                                                                            \
-      out[i] = (gradient);                                                                         \
-    }                                                                                              \
-  }
+  STRIDED(name,                                                                                    \
+          (const real *pa, int64_t sa, const real *pb, int64_t sb, const real *grad, real *out,    \
+           int64_t n),                                                                             \
+          for (int64_t i = 0; i < n; i++) {                                                        \
+            real g = grad[i], a = (uses) ? pa[i * sa] : 0, b = (uses) ? pb[i * sb] : 0;            \
+            (void)a, (void)b;                                                                      \
+            out[i] = (gradient);                                                                   \
+          })
 
 /* The gradient of a comes last, since grad_a may be grad. */
 #define BINARY_KERNELS(name, uses, value, gradient_a, gradient_b, doc)                             \
   KERNEL(name, (BINARY_PARAMETERS), (a, stride_a, b, stride_b, y, n)) {                            \
-    BY_STRIDES(L(name##_loop), a, stride_a, b, stride_b, y, n);                                    \
+    BY_STRIDES(name, a, stride_a, b, stride_b, y, n);                                              \
   }                                                                                                \
   KERNEL(name##_backward, (BINARY_BACKWARD_PARAMETERS),                                            \
          (grad, a, stride_a, b, stride_b, grad_a, grad_b, n)) {                                    \
     if (grad_b) {                                                                                  \
-      BY_STRIDES(L(name##_backward_b_loop), a, stride_a, b, stride_b, grad, grad_b, n);            \
+      BY_STRIDES(name##_backward_b, a, stride_a, b, stride_b, grad, grad_b, n);                    \
     }                                                                                              \
     if (grad_a) {                                                                                  \
-      BY_STRIDES(L(name##_backward_a_loop), a, stride_a, b, stride_b, grad, grad_a, n);            \
+      BY_STRIDES(name##_backward_a, a, stride_a, b, stride_b, grad, grad_a, n);                    \
     }                                                                                              \
   }
 
@@ -238,9 +244,16 @@ static bool L(power_simple)(const real *a, int64_t stride, real exponent, real s
                             real *y, int64_t n) {
 #define POWER_CASE(e, value)                                                                       \
   if (exponent == R(e)) {                                                                          \
-    SIMD for (int64_t i = 0; i < n; i++) {                                                         \
-      real x = a[i * stride];                                                                      \
-      y[i] = g ? g[i] * (scale * (value)) : scale * (value);                                       \
+    if (stride == 1) {                                                                             \
+      SIMD for (int64_t i = 0; i < n; i++) {                                                       \
+        real x = a[i];                                                                             \
+        y[i] = (g ? g[i] : 1) * (scale * (value));                                                 \
+      }                                                                                            \
+    } else {                                                                                       \
+      for (int64_t i = 0; i < n; i++) {                                                            \
+        real x = a[i * stride];                                                                    \
+        y[i] = (g ? g[i] : 1) * (scale * (value));                                                 \
+      }                                                                                            \
     }                                                                                              \
     return true;                                                                                   \
   }
@@ -257,54 +270,53 @@ static bool L(power_simple)(const real *a, int64_t stride, real exponent, real s
 
 KERNEL(pow, (BINARY_PARAMETERS), (a, stride_a, b, stride_b, y, n)) {
   if (n > 0 && stride_b == 0 && L(power_simple)(a, stride_a, *b, 1, NULL, y, n)) return;
-  BY_STRIDES(L(pow_loop), a, stride_a, b, stride_b, y, n);
+  BY_STRIDES(pow, a, stride_a, b, stride_b, y, n);
 }
 
 KERNEL(pow_backward, (BINARY_BACKWARD_PARAMETERS),
        (grad, a, stride_a, b, stride_b, grad_a, grad_b, n)) {
-  if (grad_b) L(pow_backward_b_loop)(a, stride_a, b, stride_b, grad, grad_b, n);
+  if (grad_b) L(pow_backward_b_strided)(a, stride_a, b, stride_b, grad, grad_b, n);
   if (!grad_a) return;
   if (n > 0 && stride_b == 0 && *b != 0 &&
       L(power_simple)(a, stride_a, *b - 1, *b, grad, grad_a, n))
     return;
-  L(pow_backward_a_loop)(a, stride_a, b, stride_b, grad, grad_a, n);
+  L(pow_backward_a_strided)(a, stride_a, b, stride_b, grad, grad_a, n);
 }
 
 #define COMPARE(name, condition, doc)                                                              \
-  INLINE void L(name##_loop)(const real *pa, int64_t sa, const real *pb, int64_t sb, uint8_t *y,   \
-                             int64_t n) {                                                          \
-    SIMD for (int64_t i = 0; i < n; i++) {                                                         \
-      real a = pa[i * sa], b = pb[i * sb];                                                         \
-      y[i] = (condition) ? 1 : 0;                                                                  \
-    }                                                                                              \
-  }                                                                                                \
+  STRIDED(name,                                                                                    \
+          (const real *pa, int64_t sa, const real *pb, int64_t sb, uint8_t *y, int64_t n),         \
+          for (int64_t i = 0; i < n; i++) {                                                        \
+            real a = pa[i * sa], b = pb[i * sb];                                                   \
+            y[i] = (condition) ? 1 : 0;                                                            \
+          })                                                                                       \
   KERNEL(name,                                                                                     \
          (const real *a, int64_t stride_a, const real *b, int64_t stride_b, uint8_t *y,            \
           int64_t n),                                                                              \
          (a, stride_a, b, stride_b, y, n)) {                                                       \
-    BY_STRIDES(L(name##_loop), a, stride_a, b, stride_b, y, n);                                    \
+    BY_STRIDES(name, a, stride_a, b, stride_b, y, n);                                              \
   }
 
 ELEMENTWISE_COMPARE(COMPARE)
 
 /* ---- choosing, filling, adding up ---- */
 
-INLINE void L(where_loop)(const real *a, int64_t sa, const real *b, int64_t sb,
-                          const uint8_t *cond, int64_t sc, real *y, int64_t n) {
-  SIMD for (int64_t i = 0; i < n; i++) {
-    real u = a[i * sa], v = b[i * sb];
-    y[i] = cond[i * sc] ? u : v;
-  }
-}
+STRIDED(where,
+        (const real *a, int64_t sa, const real *b, int64_t sb, const uint8_t *cond, int64_t sc,
+         real *y, int64_t n),
+        for (int64_t i = 0; i < n; i++) {
+          real u = a[i * sa], v = b[i * sb];
+          y[i] = cond[i * sc] ? u : v;
+        })
 
 KERNEL(where,
        (const uint8_t *cond, int64_t stride_cond, const real *a, int64_t stride_a, const real *b,
         int64_t stride_b, real *y, int64_t n),
        (cond, stride_cond, a, stride_a, b, stride_b, y, n)) {
   if (stride_cond == 1) {
-    BY_STRIDES(L(where_loop), a, stride_a, b, stride_b, cond, 1, y, n);
+    BY_STRIDES(where, a, stride_a, b, stride_b, cond, 1, y, n);
   } else {
-    BY_STRIDES(L(where_loop), a, stride_a, b, stride_b, cond, stride_cond, y, n);
+    L(where_strided)(a, stride_a, b, stride_b, cond, stride_cond, y, n);
   }
 }
 
@@ -314,7 +326,7 @@ KERNEL(masked_fill,
   if (stride_mask == 1)
     L(where_loop)(&value, 0, x, 1, mask, 1, y, n);
   else
-    L(where_loop)(&value, 0, x, 1, mask, stride_mask, y, n);
+    L(where_strided)(&value, 0, x, 1, mask, stride_mask, y, n);
 }
 
 KERNEL(fill, (real *y, real value, int64_t n), (y, value, n)) {
@@ -333,6 +345,8 @@ KERNEL(scale, (const real *x, real a, real b, real *y, int64_t n), (x, a, b, y, 
 #undef POW
 #undef SIMD
 #undef INLINE
+#undef SHARED
+#undef STRIDED
 #undef UNARY
 #undef BY_STRIDES
 #undef BINARY_PARAMETERS
