@@ -77,7 +77,7 @@ static rill_module *mlp(rill_context *ctx, int64_t width) {
 
 static rill_module *attention(rill_context *ctx, const int64_t *numbers) {
   rill_attention_module_options options = RILL_ATTENTION_MODULE_OPTIONS_INIT;
-  options.window = numbers[LENGTH]; /* a ring of keys and values: streaming costs the same for ever */
+  options.window = numbers[LENGTH]; /* streaming then costs the same for ever */
   return rill_nn_attention(ctx, numbers[WIDTH], numbers[HEADS], &options);
 }
 

@@ -58,7 +58,7 @@ RILL_API rill_status rill_state_put(rill_context *ctx, rill_state *state, const 
 typedef struct rill_attention_module_options {
   size_t struct_size;
   int64_t kv_heads;    /* 0: as many as heads */
-  int64_t window;      /* keys each query sees, itself included; 0: all. The cache is then a ring */
+  int64_t window;      /* keys each query sees, itself included; 0: all. The cache keeps no more */
   bool non_causal;     /* sees the future; refuses rill_extend */
   bool bias;
   bool no_rope;        /* rotary position embedding is on by default */

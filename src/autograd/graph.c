@@ -99,7 +99,7 @@ bool node_connect(rill_context *ctx, node *n, int i, const rill_tensor *t) {
   edge *e = &n->edge[i];
   e->dtype = t->dtype;
   e->ndim = t->ndim;
-  memcpy(e->shape, t->shape, (size_t)t->ndim * sizeof(int64_t));
+  memcpy(e->shape, t->shape, sizeof e->shape);
   e->node = NULL;
   if (!t->requires_grad) return true;
   node *from = (node *)t->node;

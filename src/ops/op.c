@@ -113,7 +113,10 @@ void op_out(op_call *c, int i, rill_dtype dtype, const int64_t *shape, int ndim)
 }
 
 void op_out_like(op_call *c, const rill_tensor *t, rill_dtype dtype) {
-  op_out(c, 0, dtype, t->shape, t->ndim);
+  op_spec *s = &c->spec[0];
+  s->dtype = dtype;
+  s->ndim = t->ndim;
+  memcpy(s->shape, t->shape, sizeof s->shape); /* a fixed size is copied fastest */
 }
 
 /* Bool < integers < floats; a tensor without dims decides only against its own kind. */
