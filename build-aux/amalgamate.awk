@@ -2,8 +2,9 @@
 # "SOURCE... -- KERNEL:TYPE:TYPE...". See build-aux/amalgamate.sh.
 #
 # rill.c holds the ordinary sources once, then includes itself for each type and instruction set to
-# compile the kernels, which it holds once, too. Static names that two files share are renamed for
-# the length of each file, and macros of a file end with it.
+# compile the kernels, which it holds once, too. Static names, types and enumerators that two files
+# share are renamed for the length of each file, and macros of a file end with it. What this cannot
+# see must be distinct: static names that macros put together, and macros of pure/'s headers.
 
 BEGIN {
   if (mode == "header") write_header()
@@ -87,6 +88,7 @@ function write_source(   i, n, parts, file) {
       if (!known[parts[n]]++) types[++type_count] = parts[n]
     }
   }
+  read_names()
   for (i = 1; i <= source_count; i++) scan(sources[i])
   for (i = 1; i <= kernel_count; i++) scan(kernels[i])
 
@@ -141,9 +143,20 @@ function write_source(   i, n, parts, file) {
   print "#endif"
 }
 
+# The names that the files share: a file's own of the same spelling gives way like any other.
+function read_names(   line, words) {
+  while ((getline line <names) > 0) {
+    split(line, words, " ")
+    if (words[2] ~ /^rill_/) continue
+    shared[words[2]] = words[3]
+    owners[words[2]]++
+  }
+  close(names)
+}
+
 # Counts in how many files each name is a file's own, and finds the line after which a file's includes
 # are over (and no #if is open): there its renames begin.
-function scan(file,   line, name, n, depth, pending, code) {
+function scan(file,   line, n, depth, pending, code, in_enum) {
   while ((getline line <file) > 0) {
     n++
     if (line ~ /^[ \t]*#[ \t]*if/) depth++
@@ -153,18 +166,43 @@ function scan(file,   line, name, n, depth, pending, code) {
       includes_end[file] = n
       pending = 0
     }
-    name = own_name(line)
-    if (!name) continue
-    code = 1
-    if (has_own[file, name]++) continue
-    owners[name]++
-    own[file] = own[file] " " name
+    if (add_own(file, own_name(line))) code = 1
+    if (line ~ /^(typedef )?enum [A-Za-z_0-9() ]*\{/) {
+      in_enum = 1
+      sub(/^[^{]*\{/, "", line)
+    }
+    if (in_enum) {
+      code = 1
+      add_enumerators(file, line)
+      in_enum = line !~ /\}/
+    }
   }
   close(file)
 }
 
+function add_own(file, name) {
+  if (!name) return 0
+  if (!has_own[file, name]++) {
+    owners[name]++
+    own[file] = own[file] " " name
+  }
+  return 1
+}
+
+# Those in a line of an enum's body, `A, B = 1, /* text */` or `L(c) = 2 };`.
+function add_enumerators(file, line,   i, n, parts) {
+  gsub(/\/\*[^*]*(\*\/|$)|\}.*/, "", line)
+  n = split(line, parts, ",")
+  for (i = 1; i <= n; i++) {
+    sub(/^[ ]*(L\()?/, "", parts[i])
+    if (parts[i] ~ /^[A-Za-z_]/) add_own(file, first_word(parts[i]))
+  }
+}
+
 # The name that a line at the left margin gives to a static function, a static object or a type.
 function own_name(line,   name) {
+  sub(/^__attribute__[ ]*\(\(.*\)\) static /, "static ", line)
+  sub(/^INLINE /, "static ", line) # a macro of the kernels
   if (line ~ /^static / && line !~ /^static_assert/) {
     sub(/__attribute__[ ]*\(\(.*\)\)/, "", line)
     # In kernels names are written L(name); the one defined is followed by ( [ = or ;
@@ -185,7 +223,7 @@ function own_name(line,   name) {
     sub(/^[a-z]+ /, "", line)
     return first_word(line)
   }
-  if (line ~ /^\} [A-Za-z_0-9]+;/) return first_word(substr(line, 3))
+  if (line ~ /^\} [A-Za-z_0-9]+(;|\[)/) return first_word(substr(line, 3))
   return ""
 }
 
@@ -212,8 +250,11 @@ function renames(file, directive,   n, i, list, stem) {
   gsub(/[^A-Za-z0-9]/, "_", stem)
   n = split(own[file], list, " ")
   for (i = 1; i <= n; i++)
-    if (owners[list[i]] > 1)
-      print directive, list[i] (directive == "#define" ? " " list[i] "_of_" stem : "")
+    if (owners[list[i]] > 1) {
+      if (directive == "#undef" || list[i] in shared) print "#undef", list[i]
+      if (directive == "#define") print directive, list[i], list[i] "_of_" stem
+      else if (list[i] in shared) print "#define", list[i], shared[list[i]]
+    }
 }
 
 function body(file, renames_after,   line, path, name, n) {
@@ -224,8 +265,9 @@ function body(file, renames_after,   line, path, name, n) {
       if (!is_public(path)) inline_header(path)
     } else if (line ~ /^[ \t]*#[ \t]*include[ \t]*</) {
       if (!in_pass) print_default(line)
-    } else if (file ~ /\.c$/ && line ~ /^extern .*;/) print_default(line)
-    else print line
+    } else if (file ~ /\.c$/ && line ~ /^extern .*;/) {
+      if (!in_pass) print_default(line)
+    } else print line
     if ((in_pass || file ~ /\.c$/) && line ~ /^[ \t]*#[ \t]*define[ \t]/) {
       name = line
       sub(/^[ \t]*#[ \t]*define[ \t]+/, "", name)
@@ -265,11 +307,11 @@ function guarded(path,   line, first) {
   return first ~ /^#ifndef/ && line ~ /^#define/
 }
 
-# What kernels include: guarded headers now, the others (written over `real`) in each pass, for the
-# types of the kernels that use them.
+# What kernels include or declare `extern`: system headers, foreign functions and guarded headers now,
+# the others (written over `real`) in each pass, for the types of the kernels that use them.
 function kernel_headers(file, kernel,   line, path, i, list, n) {
   while ((getline line <file) > 0) {
-    if (line ~ /^[ \t]*#[ \t]*include[ \t]*</ && !emitted[line]++) print_default(line)
+    if (line ~ /^([ \t]*#[ \t]*include[ \t]*<|extern .*;)/ && !emitted[line]++) print_default(line)
     path = included(line, file)
     if (path && !is_public(path)) list[++n] = path
   }

@@ -20,13 +20,14 @@ static inline __attribute__((always_inline)) void philox_round(uint32_t *c0, uin
   *c3 = (uint32_t)p0;
 }
 
-static inline void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
+static inline __attribute__((always_inline)) void philox(uint32_t c[4], uint32_t k0, uint32_t k1) {
   for (int round = 0; round < 10; round++, k0 += PHILOX_BUMP0, k1 += PHILOX_BUMP1)
     philox_round(c, c + 1, c + 2, c + 3, k0, k1);
 }
 
 /* Block `index` of the stream of `seed`: what every random op of the library draws from. */
-static inline void philox_block(uint64_t seed, uint64_t index, uint32_t out[4]) {
+static inline __attribute__((always_inline)) void philox_block(uint64_t seed, uint64_t index,
+                                                               uint32_t out[4]) {
   out[0] = (uint32_t)index;
   out[1] = (uint32_t)(index >> 32);
   out[2] = out[3] = 0;

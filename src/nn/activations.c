@@ -30,14 +30,14 @@ static bool within_step(int dim) { return dim == -1 || dim == 2; }
 #define BRACED(...) {__VA_ARGS__}
 
 #define DEFINE(name, type_name, parameters, made, streams, value)                                  \
-  static rill_tensor *name##_forward(rill_context *ctx, rill_module *m, const rill_tensor *x,      \
-                                     void *user) {                                                 \
+  static rill_tensor *apply_##name(rill_context *ctx, rill_module *m, const rill_tensor *x,        \
+                                   void *user) {                                                   \
     const settings *s = user;                                                                      \
     (void)m, (void)s;                                                                              \
     return value;                                                                                  \
   }                                                                                                \
   rill_module *rill_nn_##name parameters {                                                         \
-    static const rill_module_class cls = {.type = type_name, .forward = name##_forward};           \
+    static const rill_module_class cls = {.type = type_name, .forward = apply_##name};             \
     return module_new(ctx, &cls, streams, &(settings)BRACED made, sizeof(settings));               \
   }
 

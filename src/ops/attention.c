@@ -96,8 +96,8 @@ static rill_status attention_infer(op_call *c) {
 }
 
 /* q, k or v as the kernel reads it. */
-static const void *read(rill_context *ctx, const rill_op *op, const rill_value *v,
-                        int64_t strides[3]) {
+static const void *operand(rill_context *ctx, const rill_op *op, const rill_value *v,
+                           int64_t strides[3]) {
   const rill_tensor *t = units_last_dense(ctx, op, v->as.tensor);
   if (!t) return NULL;
   for (int d = 0; d < 3; d++) strides[d] = t->strides[d];
@@ -119,9 +119,9 @@ static rill_status prepare(rill_context *ctx, const rill_op *op, const rill_valu
   rill_attention_params *p = &j->params;
   j->dtype = (rill_dtype)args[Q].as.tensor->dtype;
   read_sizes(p, args);
-  j->q = read(ctx, op, &args[Q], p->q_stride);
-  j->k = read(ctx, op, &args[K], p->k_stride);
-  j->v = read(ctx, op, &args[V], p->v_stride);
+  j->q = operand(ctx, op, &args[Q], p->q_stride);
+  j->k = operand(ctx, op, &args[K], p->k_stride);
+  j->v = operand(ctx, op, &args[V], p->v_stride);
   int64_t o[] = {p->batch, p->q_len, p->heads, p->value_dim}, strides[4];
   shape_strides(o, 4, strides);
   for (int d = 0; d < 3; d++) p->o_stride[d] = strides[d];

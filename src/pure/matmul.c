@@ -7,13 +7,13 @@
 #include <limits.h>
 #include <string.h>
 
-#define VEC_BYTES (LANES * (int)sizeof(real))
+#define VEC_BYTES (TILE_LANES * (int)sizeof(real))
 typedef real L(vec) __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
 typedef real L(quad)
     __attribute__((vector_size(4 * sizeof(real)), aligned(sizeof(real)), may_alias));
 
 /* A vector of dots, of at least four reals. */
-#define DOT_LANES (LANES < 4 ? 4 : LANES)
+#define DOT_LANES (TILE_LANES < 4 ? 4 : TILE_LANES)
 #define DOT_BYTES (DOT_LANES * (int)sizeof(real))
 #define QUADS     (DOT_LANES / 4)
 typedef real L(dot) __attribute__((vector_size(DOT_BYTES), aligned(sizeof(real)), may_alias));
@@ -29,7 +29,7 @@ typedef real L(dot) __attribute__((vector_size(DOT_BYTES), aligned(sizeof(real))
 #define TILE_ROWS 4
 #endif
 
-#define TILE_COLS  (2 * LANES)
+#define TILE_COLS  (2 * TILE_LANES)
 #define BLOCK_ROWS (4 * TILE_ROWS)
 #define DEPTH      256 /* of a packed panel: DEPTH * TILE_COLS reals stay in the L1 cache */
 #define INLINE     static inline __attribute__((always_inline))
@@ -41,17 +41,17 @@ INLINE void L(tile)(const int rows, const int vectors, int64_t k, const real *a,
   vec t[TILE_ROWS < 8 ? 8 : TILE_ROWS][8];
   for (int i = 0; i < rows; i++)
     for (int v = 0; v < vectors; v++)
-      t[i][v] = add ? *(const vec *)(c + i * ldc + v * LANES) : (vec){0};
+      t[i][v] = add ? *(const vec *)(c + i * ldc + v * TILE_LANES) : (vec){0};
   for (int64_t p = 0; p < k; p++) {
     vec x[8];
-    for (int v = 0; v < vectors; v++) x[v] = *(const vec *)(b + v * LANES);
+    for (int v = 0; v < vectors; v++) x[v] = *(const vec *)(b + v * TILE_LANES);
     for (int i = 0; i < rows; i++)
       for (int v = 0; v < vectors; v++) t[i][v] += a[i * a_row] * x[v];
     a += a_col;
     b += ldb;
   }
   for (int i = 0; i < rows; i++)
-    for (int v = 0; v < vectors; v++) *(vec *)(c + i * ldc + v * LANES) = t[i][v];
+    for (int v = 0; v < vectors; v++) *(vec *)(c + i * ldc + v * TILE_LANES) = t[i][v];
 }
 
 /* A column of tiles, `vectors` wide: whole tiles, then the rows that are left by halves. */
@@ -81,7 +81,7 @@ INLINE void L(column)(const int vectors, int64_t m, int64_t k, const real *a, in
 void L(tile_multiply)(int64_t m, int64_t n, int64_t k, const real *a, int64_t a_row, int64_t a_col,
                       const real *b, int64_t ldb, real *c, int64_t ldc, bool add) {
   if (m <= 2) /* more columns at a time, or the loop would wait for its own sums */
-    for (; n >= 8 * LANES; n -= 8 * LANES, b += 8 * LANES, c += 8 * LANES)
+    for (; n >= 8 * TILE_LANES; n -= 8 * TILE_LANES, b += 8 * TILE_LANES, c += 8 * TILE_LANES)
       for (int64_t i = 0; i < m; i++)
         L(tile)(1, 8, k, a + i * a_row, a_row, a_col, b, ldb, c + i * ldc, ldc, add);
   for (; n >= TILE_COLS; n -= TILE_COLS, b += TILE_COLS, c += TILE_COLS)
@@ -162,7 +162,7 @@ static void L(panels)(const L(product) *g) {
   if (g->beta != 0 && g->beta != 1) L(scale)(g);
   for (int64_t j = 0; j < g->n; j += TILE_COLS) {
     int64_t n = g->n - j < TILE_COLS ? g->n - j : TILE_COLS;
-    int64_t width = (n + LANES - 1) / LANES * LANES;
+    int64_t width = (n + TILE_LANES - 1) / TILE_LANES * TILE_LANES;
     for (int64_t p = 0; p < g->k; p += DEPTH) {
       int64_t k = g->k - p < DEPTH ? g->k - p : DEPTH, ldb = width;
       bool add = p > 0 || g->beta != 0;
@@ -263,7 +263,7 @@ static void L(dots)(const L(product) *g) {
 #define CBLAS_VOLUME 20e6
 #endif
 
-char *openblas_get_corename(void) __attribute__((weak));
+extern char *openblas_get_corename(void) __attribute__((weak));
 
 /* OpenBLAS falls back to its code for the Prescott on a processor it has not heard of. */
 static bool L(cblas_fits)(void) {
