@@ -72,9 +72,10 @@ LIBS      := $(BLAS_LIBS) -lm -pthread
 # -O2 is as fast as -O3 where `omp simd` says what to vectorise, at half the size; register tiles want
 # their loops unrolled, which -O3 does.
 KERNEL_OPT_matmul := -O3
-KERNEL_OPT_attention := -O3
 KERNEL_OPT_selective_scan := -O3
-KERNEL_FLAGS   := $(KERNEL_OPT) -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast
+# Kernels call nothing that unwinds, so their unwind tables (a tenth of the library) are left out.
+KERNEL_FLAGS   := $(KERNEL_OPT) -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast \
+                  -fno-asynchronous-unwind-tables
 KERNEL_TYPES   := f32 f64
 SETS           := baseline
 ifeq ($(ARCH),x86_64)
@@ -111,7 +112,7 @@ define stamp
 endef
 
 $(B)/flags: FORCE
-	$(call stamp,$(CC_ID) | $(COMPILE) | $(KERNEL_FLAGS) | $(KERNEL_avx2) | $(KERNEL_avx512))
+	$(call stamp,$(CC_ID) | $(COMPILE) | $(KERNEL_FLAGS) $(KERNEL_OPT_matmul) $(KERNEL_OPT_selective_scan) | $(KERNEL_avx2) | $(KERNEL_avx512))
 
 $(B)/objects: FORCE
 	$(call stamp,$(ALL_OBJ) | $(LIBS) | $(LDFLAGS))
