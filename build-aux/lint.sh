@@ -19,7 +19,7 @@ fi
 
 bad=0
 mapfile -t sources < <(find src include -name '*.[ch]')
-mapfile -t programs < <(find tests examples bench -name '*.[ch]')
+mapfile -t programs < <(find tests examples bench -name '*.[ch]' ! -path 'tests/golden/*')
 mapfile -t example_scripts < <(find examples -name '*.sh')
 if f=$(formatter); then
   "$f" --dry-run -Werror "$@" 2>&1 | grep -E 'error:' | cut -d: -f1 | sort | uniq -c |

@@ -24,16 +24,16 @@ enum { BYTES = 256, WARMUP_STEPS = 100, TIMED_STEPS = 20 };
 
 /* All numbers that shape a run. They travel in the checkpoint, in this order. */
 enum {
-  MIXER,       /* 0: attention, 1: mamba */
-  WIDTH,       /* of the residual stream */
+  MIXER, /* 0: attention, 1: mamba */
+  WIDTH, /* of the residual stream */
   LAYERS,
-  HEADS,       /* attention only */
-  BATCH,       /* sequences a step */
-  LENGTH,      /* bytes a sequence; also the attention window */
+  HEADS,  /* attention only */
+  BATCH,  /* sequences a step */
+  LENGTH, /* bytes a sequence; also the attention window */
   SEED,
-  STEP,        /* updates done */
-  TOTAL_STEPS, /* 0 until the speed is known */
-  MILLISECONDS,/* of training so far, over all sittings */
+  STEP,         /* updates done */
+  TOTAL_STEPS,  /* 0 until the speed is known */
+  MILLISECONDS, /* of training so far, over all sittings */
   NUMBERS
 };
 
@@ -132,8 +132,8 @@ static uint64_t mix(uint64_t a, uint64_t b) {
 }
 
 /* Rows of `length` bytes at the given places, and the byte that follows each. */
-static void make_batch(rill_context *ctx, const text *t, const int64_t *places, int64_t rows, int64_t length,
-                       rill_tensor **input, rill_tensor **target) {
+static void make_batch(rill_context *ctx, const text *t, const int64_t *places, int64_t rows,
+                       int64_t length, rill_tensor **input, rill_tensor **target) {
   int64_t shape[] = {rows, length};
   *input = rill_empty(ctx, RILL_I32, shape, 2);
   *target = rill_empty(ctx, RILL_I32, shape, 2);
@@ -147,11 +147,12 @@ static void make_batch(rill_context *ctx, const text *t, const int64_t *places, 
   }
 }
 
-static void training_batch(rill_context *ctx, const text *t, const int64_t *numbers, rill_tensor **input,
-                           rill_tensor **target) {
+static void training_batch(rill_context *ctx, const text *t, const int64_t *numbers,
+                           rill_tensor **input, rill_tensor **target) {
   int64_t places[1024], last = t->train - numbers[LENGTH] - 1;
   for (int64_t r = 0; r < numbers[BATCH]; r++)
-    places[r] = (int64_t)(mix((uint64_t)numbers[SEED], (uint64_t)(numbers[STEP] * 1024 + r)) % (uint64_t)last);
+    places[r] = (int64_t)(mix((uint64_t)numbers[SEED], (uint64_t)(numbers[STEP] * 1024 + r)) %
+                          (uint64_t)last);
   make_batch(ctx, t, places, numbers[BATCH], numbers[LENGTH], input, target);
 }
 
@@ -220,9 +221,9 @@ static double train_step(run *r) {
 }
 
 static void progress(const run *r, double loss, double rate, double eta, bool terminal) {
-  printf("%sstep %lld/%lld  loss %.4f  %.3f bits per byte  %.0f tokens/s  ETA %d:%02d  %s", terminal ? "\r" : "",
-         (long long)r->numbers[STEP], (long long)r->numbers[TOTAL_STEPS], loss, loss / log(2), rate, (int)eta / 60,
-         (int)eta % 60, terminal ? "" : "\n");
+  printf("%sstep %lld/%lld  loss %.4f  %.3f bits per byte  %.0f tokens/s  ETA %d:%02d  %s",
+         terminal ? "\r" : "", (long long)r->numbers[STEP], (long long)r->numbers[TOTAL_STEPS],
+         loss, loss / log(2), rate, (int)eta / 60, (int)eta % 60, terminal ? "" : "\n");
   fflush(stdout);
 }
 
@@ -234,14 +235,16 @@ static void save(run *r) {
 /* The learning rate falls to nothing at the last step, so the number of steps must be known: it is
  * what fits into the time asked for, judged by the first steps, and fixed from then on. */
 static void fix_total(run *r, double minutes, double elapsed, int64_t steps) {
-  double each = elapsed / (double)steps, left = minutes * 60 - (double)r->numbers[MILLISECONDS] / 1000 - elapsed;
+  double each = elapsed / (double)steps,
+         left = minutes * 60 - (double)r->numbers[MILLISECONDS] / 1000 - elapsed;
   int64_t more = (int64_t)(left / each);
   r->numbers[TOTAL_STEPS] = r->numbers[STEP] + (more > 1 ? more : 1);
 }
 
 static void train(run *r, double minutes, int64_t max_steps) {
   bool terminal = isatty(STDOUT_FILENO);
-  int64_t first = r->numbers[STEP], before = r->numbers[MILLISECONDS], tokens = r->numbers[BATCH] * r->numbers[LENGTH];
+  int64_t first = r->numbers[STEP], before = r->numbers[MILLISECONDS],
+          tokens = r->numbers[BATCH] * r->numbers[LENGTH];
   double start = seconds(), shown = start, saved = start, timed = start, mean = 0;
   if (max_steps) r->numbers[TOTAL_STEPS] = max_steps;
   signal(SIGINT, interrupt);
@@ -250,11 +253,13 @@ static void train(run *r, double minutes, int64_t max_steps) {
     int64_t steps = r->numbers[STEP] - first;
     mean = mean == 0 ? loss : 0.95 * mean + 0.05 * loss;
     if (steps == 2) timed = now; /* the first steps fill the caches */
-    if (!r->numbers[TOTAL_STEPS] && steps == 2 + TIMED_STEPS) fix_total(r, minutes, now - timed, TIMED_STEPS);
+    if (!r->numbers[TOTAL_STEPS] && steps == 2 + TIMED_STEPS)
+      fix_total(r, minutes, now - timed, TIMED_STEPS);
     r->numbers[MILLISECONDS] = before + (int64_t)(1000 * (now - start));
     double each = (now - start) / (double)steps;
     if (r->numbers[TOTAL_STEPS] && now - shown > (terminal ? 0.2 : 10)) {
-      progress(r, mean, (double)tokens / each, each * (double)(r->numbers[TOTAL_STEPS] - r->numbers[STEP]), terminal);
+      progress(r, mean, (double)tokens / each,
+               each * (double)(r->numbers[TOTAL_STEPS] - r->numbers[STEP]), terminal);
       shown = now;
     }
     if (now - saved > 60) {
@@ -270,7 +275,9 @@ static void train(run *r, double minutes, int64_t max_steps) {
   printf("saved %s\n", r->out);
   printf("train tokens/s: %.0f\n", (double)tokens / each);
   printf("peak megabytes: %.0f\n", peak_megabytes());
-  if (interrupted) printf("interrupted: the same command with --resume goes on from step %lld\n", (long long)r->numbers[STEP]);
+  if (interrupted)
+    printf("interrupted: the same command with --resume goes on from step %lld\n",
+           (long long)r->numbers[STEP]);
 }
 
 /* ---- evaluation --------------------------------------------------------------------------------- */
@@ -294,7 +301,8 @@ static double evaluate(rill_context *ctx, rill_module *model, const text *t) {
     rill_scope_open(ctx);
     rill_tensor *input, *target;
     make_batch(ctx, t, places, STREAMS, length, &input, &target);
-    nats += rill_tensor_item(ctx, rill_cross_entropy(ctx, rill_extend(ctx, model, input, state), target, &sum));
+    nats += rill_tensor_item(
+        ctx, rill_cross_entropy(ctx, rill_extend(ctx, model, input, state), target, &sum));
     rill_scope_close(ctx);
     check(ctx);
   }
@@ -328,7 +336,8 @@ static rill_tensor *ids(rill_context *ctx, const uint8_t *bytes, int64_t count) 
 }
 
 /* The proof that streaming is right: logits of one step at a time against one pass over everything. */
-static double streaming_difference(rill_context *ctx, rill_module *model, const uint8_t *bytes, int64_t count) {
+static double streaming_difference(rill_context *ctx, rill_module *model, const uint8_t *bytes,
+                                   int64_t count) {
   double difference = 0;
   rill_grad_mode mode = rill_set_grad_mode(ctx, RILL_GRAD_INFERENCE);
   rill_scope_open(ctx);
@@ -342,7 +351,8 @@ static double streaming_difference(rill_context *ctx, rill_module *model, const 
     rill_tensor *step = rill_extend(ctx, model, ids(ctx, bytes + i, 1), state);
     rill_tensor_copy_out(ctx, step, RILL_F32, logits, sizeof logits);
     check(ctx);
-    for (int c = 0; c < BYTES; c++) difference = fmax(difference, fabs((double)(logits[c] - expected[i * BYTES + c])));
+    for (int c = 0; c < BYTES; c++)
+      difference = fmax(difference, fabs((double)(logits[c] - expected[i * BYTES + c])));
     rill_scope_close(ctx);
   }
   rill_scope_close(ctx);
@@ -350,8 +360,8 @@ static double streaming_difference(rill_context *ctx, rill_module *model, const 
   return difference;
 }
 
-static void generate(rill_context *ctx, rill_module *model, const char *prompt, int64_t length, double temperature,
-                     uint64_t seed) {
+static void generate(rill_context *ctx, rill_module *model, const char *prompt, int64_t length,
+                     double temperature, uint64_t seed) {
   int64_t n = (int64_t)strlen(prompt);
   if (n == 0) die("the prompt is empty");
   printer p = {malloc((size_t)(n + length)), n};
@@ -371,8 +381,8 @@ static void generate(rill_context *ctx, rill_module *model, const char *prompt, 
   double elapsed = seconds() - start;
   printf("\n\ndecode tokens/s: %.0f\n", (double)length / elapsed);
   double difference = streaming_difference(ctx, model, p.bytes, p.count);
-  printf("streaming check: logits step by step differ from one parallel pass by at most %.1e: %s\n", difference,
-         difference < 1e-3 ? "equal" : "NOT EQUAL");
+  printf("streaming check: logits step by step differ from one parallel pass by at most %.1e: %s\n",
+         difference, difference < 1e-3 ? "equal" : "NOT EQUAL");
   free(p.bytes);
   if (difference >= 1e-3) exit(EXIT_FAILURE);
 }
@@ -380,11 +390,11 @@ static void generate(rill_context *ctx, rill_module *model, const char *prompt, 
 /* ---- the command line --------------------------------------------------------------------------- */
 
 static void usage(void) {
-  fprintf(stderr,
-          "charlm train TEXT --mixer attention|mamba --minutes M --out MODEL [--resume] [--steps N] [--seed N]\n"
-          "charlm eval MODEL TEXT\n"
-          "charlm generate MODEL --prompt TEXT --length N [--temperature T] [--seed N]\n"
-          "any of them: --threads N (the default is all processors)\n");
+  fprintf(stderr, "charlm train TEXT --mixer attention|mamba --minutes M --out MODEL [--resume] "
+                  "[--steps N] [--seed N]\n"
+                  "charlm eval MODEL TEXT\n"
+                  "charlm generate MODEL --prompt TEXT --length N [--temperature T] [--seed N]\n"
+                  "any of them: --threads N (the default is all processors)\n");
   exit(2);
 }
 
@@ -397,8 +407,13 @@ typedef struct arguments {
 } arguments;
 
 static arguments parse(int argc, char **argv) {
-  arguments a = {.mixer = "attention", .out = "model.safetensors", .prompt = "In the beginning", .minutes = 3,
-                 .temperature = 0.8, .length = 400, .threads = sysconf(_SC_NPROCESSORS_ONLN)};
+  arguments a = {.mixer = "attention",
+                 .out = "model.safetensors",
+                 .prompt = "In the beginning",
+                 .minutes = 3,
+                 .temperature = 0.8,
+                 .length = 400,
+                 .threads = sysconf(_SC_NPROCESSORS_ONLN)};
   if (argc < 2) usage();
   a.command = argv[1];
   for (int i = 2; i < argc; i++) {
@@ -414,16 +429,26 @@ static arguments parse(int argc, char **argv) {
     }
     if (!value) usage();
     i++;
-    if (!strcmp(name, "--mixer")) a.mixer = value;
-    else if (!strcmp(name, "--minutes")) a.minutes = atof(value);
-    else if (!strcmp(name, "--out")) a.out = value;
-    else if (!strcmp(name, "--prompt")) a.prompt = value;
-    else if (!strcmp(name, "--length")) a.length = atoll(value);
-    else if (!strcmp(name, "--temperature")) a.temperature = atof(value);
-    else if (!strcmp(name, "--steps")) a.steps = atoll(value);
-    else if (!strcmp(name, "--seed")) a.seed = atoll(value);
-    else if (!strcmp(name, "--threads")) a.threads = atoll(value);
-    else usage();
+    if (!strcmp(name, "--mixer"))
+      a.mixer = value;
+    else if (!strcmp(name, "--minutes"))
+      a.minutes = atof(value);
+    else if (!strcmp(name, "--out"))
+      a.out = value;
+    else if (!strcmp(name, "--prompt"))
+      a.prompt = value;
+    else if (!strcmp(name, "--length"))
+      a.length = atoll(value);
+    else if (!strcmp(name, "--temperature"))
+      a.temperature = atof(value);
+    else if (!strcmp(name, "--steps"))
+      a.steps = atoll(value);
+    else if (!strcmp(name, "--seed"))
+      a.seed = atoll(value);
+    else if (!strcmp(name, "--threads"))
+      a.threads = atoll(value);
+    else
+      usage();
   }
   return a;
 }
@@ -455,8 +480,9 @@ static void command_train(rill_context *ctx, const arguments *a) {
   add_parameters(&r);
   if (a->resume) rill_checkpoint_load(ctx, a->out, r.model, r.optimizer, r.numbers, NUMBERS);
   check(ctx);
-  printf("%s, %lld parameters, %lld bytes to learn from, %lld held out\n", mixer_names[r.numbers[MIXER]],
-         (long long)rill_parameter_numel(r.model), (long long)r.data.train, (long long)(r.data.size - r.data.train));
+  printf("%s, %lld parameters, %lld bytes to learn from, %lld held out\n",
+         mixer_names[r.numbers[MIXER]], (long long)rill_parameter_numel(r.model),
+         (long long)r.data.train, (long long)(r.data.size - r.data.train));
   train(&r, a->minutes, a->steps);
   free(r.data.bytes);
 }
@@ -475,11 +501,14 @@ int main(int argc, char **argv) {
   options.threads = (int)a.threads;
   rill_context *ctx = rill_context_create(&options);
   if (!ctx) die("no context: out of memory, or a wrong --threads");
-  if (!strcmp(a.command, "train") && a.n_files == 1) command_train(ctx, &a);
-  else if (!strcmp(a.command, "eval") && a.n_files == 2) command_eval(ctx, &a);
+  if (!strcmp(a.command, "train") && a.n_files == 1)
+    command_train(ctx, &a);
+  else if (!strcmp(a.command, "eval") && a.n_files == 2)
+    command_eval(ctx, &a);
   else if (!strcmp(a.command, "generate") && a.n_files == 1)
     generate(ctx, model_load(ctx, a.files[0]), a.prompt, a.length, a.temperature, (uint64_t)a.seed);
-  else usage();
+  else
+    usage();
   rill_context_close(ctx);
   return interrupted ? 130 : EXIT_SUCCESS;
 }

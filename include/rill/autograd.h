@@ -80,13 +80,14 @@ typedef struct rill_custom_op {
 RILL_API rill_status rill_custom_apply(rill_context *ctx, const rill_custom_op *op, void *user,
                                        rill_tensor *const *inputs, int n_inputs,
                                        rill_tensor **outputs, int n_outputs);
-RILL_API rill_tensor *rill_custom_input(const rill_custom_call *call, int index);  /* forward only */
-RILL_API rill_status rill_custom_save(rill_custom_call *call, rill_tensor *tensor); /* forward     */
+RILL_API rill_tensor *rill_custom_input(const rill_custom_call *call, int index); /* forward only */
+RILL_API rill_status rill_custom_save(rill_custom_call *call,
+                                      rill_tensor *tensor); /* forward     */
 RILL_API rill_status rill_custom_set_output(rill_custom_call *call, int index, rill_tensor *output);
-RILL_API rill_tensor *rill_custom_saved(const rill_custom_call *call, int index);  /* backward    */
-RILL_API rill_tensor *rill_custom_grad(const rill_custom_call *call, int index);   /* backward; of
+RILL_API rill_tensor *rill_custom_saved(const rill_custom_call *call, int index); /* backward    */
+RILL_API rill_tensor *rill_custom_grad(const rill_custom_call *call, int index);  /* backward; of
                                                               output `index`, NULL where none came */
-RILL_API bool rill_custom_needs_grad(const rill_custom_call *call, int index);     /* backward    */
+RILL_API bool rill_custom_needs_grad(const rill_custom_call *call, int index);    /* backward    */
 RILL_API rill_status rill_custom_set_grad(rill_custom_call *call, int index, rill_tensor *grad);
 
 /* ---- checkpointing and checking ---------------------------------------------------------------- */

@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RILL_VERSION_MAJOR 0
-#define RILL_VERSION_MINOR 1
-#define RILL_VERSION_PATCH 0
+#define RILL_VERSION_MAJOR  0
+#define RILL_VERSION_MINOR  1
+#define RILL_VERSION_PATCH  0
 #define RILL_VERSION_STRING "0.1.0"
 
 /* Raised whenever a program built against an older header could break. */
@@ -27,28 +27,30 @@ extern "C" {
 
 /* An options struct begins with its own size; zero in every other field means the default. */
 #ifdef __cplusplus
-#define RILL_STRUCT_INIT(type) {sizeof(type)}
+#define RILL_STRUCT_INIT(type)                                                                     \
+  { sizeof(type) }
 #else
-#define RILL_STRUCT_INIT(type) {.struct_size = sizeof(type)}
+#define RILL_STRUCT_INIT(type)                                                                     \
+  { .struct_size = sizeof(type) }
 #endif
 
 /* ---- status ---------------------------------------------------------------------------------- */
 
 typedef enum rill_status {
   RILL_OK = 0,
-  RILL_ERROR_MEMORY = 1,      /* an allocation failed                                            */
-  RILL_ERROR_ARGUMENT = 2,    /* NULL, a negative size, an option out of range                   */
-  RILL_ERROR_SHAPE = 3,       /* shapes do not fit each other, or a dim is out of range          */
-  RILL_ERROR_DTYPE = 4,       /* the op does not take this dtype                                 */
-  RILL_ERROR_INDEX = 5,       /* an index tensor or element position is out of range             */
-  RILL_ERROR_OVERFLOW = 6,    /* a size does not fit in memory or in int64_t                     */
-  RILL_ERROR_GRAPH = 7,       /* a rule of autograd was broken                                   */
-  RILL_ERROR_IO = 8,          /* the operating system refused to read or write                   */
-  RILL_ERROR_FORMAT = 9,      /* a file is damaged or not of the format it claims                */
-  RILL_ERROR_NOT_FOUND = 10,  /* no op, module, parameter or file of that name                   */
+  RILL_ERROR_MEMORY = 1,       /* an allocation failed                                            */
+  RILL_ERROR_ARGUMENT = 2,     /* NULL, a negative size, an option out of range                   */
+  RILL_ERROR_SHAPE = 3,        /* shapes do not fit each other, or a dim is out of range          */
+  RILL_ERROR_DTYPE = 4,        /* the op does not take this dtype                                 */
+  RILL_ERROR_INDEX = 5,        /* an index tensor or element position is out of range             */
+  RILL_ERROR_OVERFLOW = 6,     /* a size does not fit in memory or in int64_t                     */
+  RILL_ERROR_GRAPH = 7,        /* a rule of autograd was broken                                   */
+  RILL_ERROR_IO = 8,           /* the operating system refused to read or write                   */
+  RILL_ERROR_FORMAT = 9,       /* a file is damaged or not of the format it claims                */
+  RILL_ERROR_NOT_FOUND = 10,   /* no op, module, parameter or file of that name                   */
   RILL_ERROR_UNSUPPORTED = 11, /* well formed, but this object cannot do it                       */
-  RILL_ERROR_STATE = 12,      /* called at the wrong time (a scope closed twice, a used graph)   */
-  RILL_ERROR_CALLBACK = 13    /* a callback of the host reported failure                         */
+  RILL_ERROR_STATE = 12,       /* called at the wrong time (a scope closed twice, a used graph)   */
+  RILL_ERROR_CALLBACK = 13     /* a callback of the host reported failure                         */
 } rill_status;
 
 /* The constant's name, as "RILL_ERROR_SHAPE"; "RILL_ERROR_UNKNOWN" for any other number.
@@ -96,12 +98,12 @@ typedef struct rill_context_options {
   int threads;                    /* threads that work, the caller's included; 0 and 1: no others */
   rill_parallel_for parallel_for; /* the host's own, used in place of rill's pool; may be NULL    */
   void *parallel_user;
-  int parallel_width;             /* at most this many jobs run at once in parallel_for; 0: 64    */
-  rill_log_callback log;          /* NULL: silent                                                 */
+  int parallel_width;    /* at most this many jobs run at once in parallel_for; 0: 64    */
+  rill_log_callback log; /* NULL: silent                                                 */
   void *log_user;
-  uint64_t seed;                  /* of the random stream                                         */
-  size_t cache_limit;             /* bytes of freed storage kept for reuse; 0: no limit           */
-  bool keep_blas_threads;         /* false: the CBLAS is told to use one thread (a process-wide
+  uint64_t seed;          /* of the random stream                                         */
+  size_t cache_limit;     /* bytes of freed storage kept for reuse; 0: no limit           */
+  bool keep_blas_threads; /* false: the CBLAS is told to use one thread (a process-wide
                                      setting of OpenBLAS), since rill splits products itself so
                                      that results do not depend on the number of threads          */
 } rill_context_options;
@@ -132,20 +134,21 @@ RILL_API rill_status rill_scope_close(rill_context *ctx);
 /* The context keeps its first error until rill_error_clear; until then functions that return a
  * handle return NULL and the others return the pending status, so a chain of calls is checked
  * once. */
-RILL_API rill_status rill_error(const rill_context *ctx);          /* RILL_OK where none is pending */
-RILL_API const char *rill_error_message(const rill_context *ctx);  /* borrowed; "" where none       */
-RILL_API const char *rill_error_op(const rill_context *ctx);       /* borrowed; the op or function  */
+RILL_API rill_status rill_error(const rill_context *ctx); /* RILL_OK where none is pending */
+RILL_API const char *
+rill_error_message(const rill_context *ctx);                 /* borrowed; "" where none       */
+RILL_API const char *rill_error_op(const rill_context *ctx); /* borrowed; the op or function  */
 RILL_API void rill_error_clear(rill_context *ctx);
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 typedef struct rill_memory_stats {
   size_t struct_size;
-  size_t current;      /* bytes held by live tensors, graphs and modules of this context          */
-  size_t peak;         /* the largest `current` since the last reset                              */
-  size_t cached;       /* bytes kept for reuse                                                    */
-  uint64_t allocated;  /* blocks handed out so far                                                */
-  uint64_t reused;     /* of these, from the cache                                                */
+  size_t current;     /* bytes held by live tensors, graphs and modules of this context          */
+  size_t peak;        /* the largest `current` since the last reset                              */
+  size_t cached;      /* bytes kept for reuse                                                    */
+  uint64_t allocated; /* blocks handed out so far                                                */
+  uint64_t reused;    /* of these, from the cache                                                */
 } rill_memory_stats;
 
 #define RILL_MEMORY_STATS_INIT RILL_STRUCT_INIT(rill_memory_stats)
@@ -162,9 +165,9 @@ typedef enum rill_thread_state { RILL_THREAD_IDLE = 0, RILL_THREAD_WORKING = 1 }
 
 typedef struct rill_thread_info {
   size_t struct_size;
-  char name[16];            /* as the operating system shows it: "rill-1"                          */
+  char name[16]; /* as the operating system shows it: "rill-1"                          */
   rill_thread_state state;
-  double cpu_seconds;       /* consumed so far; -1 where the system does not tell                  */
+  double cpu_seconds; /* consumed so far; -1 where the system does not tell                  */
 } rill_thread_info;
 
 #define RILL_THREAD_INFO_INIT RILL_STRUCT_INIT(rill_thread_info)

@@ -21,7 +21,8 @@ RILL_API int rill_safetensors_count(const rill_safetensors *file);
 RILL_API const char *rill_safetensors_name(const rill_safetensors *file, int index); /* borrowed */
 /* A tensor over the mapped bytes, not copied where they are aligned (new; writes to it never reach
  * the file). NULL with RILL_ERROR_NOT_FOUND where the file has no such name. */
-RILL_API rill_tensor *rill_safetensors_get(rill_context *ctx, rill_safetensors *file, const char *name);
+RILL_API rill_tensor *rill_safetensors_get(rill_context *ctx, rill_safetensors *file,
+                                           const char *name);
 /* Value of a __metadata__ key; NULL where there is none. Borrowed. */
 RILL_API const char *rill_safetensors_metadata(const rill_safetensors *file, const char *key);
 
@@ -37,18 +38,22 @@ RILL_API rill_status rill_safetensors_save(rill_context *ctx, const char *path,
 /* ---- modules --------------------------------------------------------------------------------- */
 
 /* The module's state dict. */
-RILL_API rill_status rill_module_save(rill_context *ctx, const rill_module *module, const char *path);
+RILL_API rill_status rill_module_save(rill_context *ctx, const rill_module *module,
+                                      const char *path);
 /* Loads all of the module's state dict. strict: names that only one side has are an error (checked,
  * with shapes, before anything is written). Dtypes convert. */
-RILL_API rill_status rill_module_load(rill_context *ctx, rill_module *module, const char *path, bool strict);
+RILL_API rill_status rill_module_load(rill_context *ctx, rill_module *module, const char *path,
+                                      bool strict);
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
 /* One safetensors file with model ("model." + path), optimizer ("optimizer." + name), the context's
  * random state and the caller's numbers, so that training continues bit for bit. optimizer may be
  * NULL. `numbers`: n int64 of the caller's (step, position...). */
-RILL_API rill_status rill_checkpoint_save(rill_context *ctx, const char *path, const rill_module *module,
-                                          const rill_optimizer *optimizer, const int64_t *numbers, int n);
+RILL_API rill_status rill_checkpoint_save(rill_context *ctx, const char *path,
+                                          const rill_module *module,
+                                          const rill_optimizer *optimizer, const int64_t *numbers,
+                                          int n);
 /* Restores what is given (module NULL: the numbers alone, as a program needs that builds the model from
  * them). All is checked before anything is changed; only memory running out in between can leave a
  * part restored. */

@@ -21,14 +21,15 @@ RILL_API void rill_module_release(rill_module *module);
 
 /* Runs the module: one tensor in, one out (new). Temporaries are dropped before it returns.
  * torch.nn.Module.forward */
-RILL_API rill_tensor *rill_forward(rill_context *ctx, rill_module *module, const rill_tensor *input);
+RILL_API rill_tensor *rill_forward(rill_context *ctx, rill_module *module,
+                                   const rill_tensor *input);
 
 /* ---- structure ------------------------------------------------------------------------------- */
 
 RILL_API const char *rill_module_type(const rill_module *module); /* "Linear". Static */
 RILL_API int rill_module_child_count(const rill_module *module);
-RILL_API rill_module *rill_module_child(const rill_module *module, int index);       /* borrowed */
-RILL_API const char *rill_module_child_name(const rill_module *module, int index);   /* borrowed */
+RILL_API rill_module *rill_module_child(const rill_module *module, int index);     /* borrowed */
+RILL_API const char *rill_module_child_name(const rill_module *module, int index); /* borrowed */
 /* The module at a path ("" is the module itself); NULL where there is none. Borrowed. */
 RILL_API rill_module *rill_module_find(const rill_module *module, const char *path);
 
@@ -62,7 +63,8 @@ RILL_API rill_status rill_module_zero_grad(rill_context *ctx, rill_module *modul
 RILL_API rill_status rill_module_to(rill_context *ctx, rill_module *module, rill_dtype dtype);
 /* Calls visit for the module and all below it, children first. Module.apply */
 RILL_API rill_status rill_module_apply(rill_context *ctx, rill_module *module,
-                                       rill_status (*visit)(rill_context *ctx, rill_module *module, void *user),
+                                       rill_status (*visit)(rill_context *ctx, rill_module *module,
+                                                            void *user),
                                        void *user);
 
 /* ---- modules of the host's own ------------------------------------------------------------------ */
@@ -72,9 +74,11 @@ typedef struct rill_state rill_state; /* rill/sequence.h */
 typedef struct rill_module_class {
   size_t struct_size;
   const char *type; /* name; must outlive the module */
-  rill_tensor *(*forward)(rill_context *ctx, rill_module *self, const rill_tensor *input, void *user);
+  rill_tensor *(*forward)(rill_context *ctx, rill_module *self, const rill_tensor *input,
+                          void *user);
   /* Sequence modules only (both or neither): rill/sequence.h. */
-  rill_status (*state)(rill_context *ctx, rill_module *self, rill_state *state, int64_t batch, void *user);
+  rill_status (*state)(rill_context *ctx, rill_module *self, rill_state *state, int64_t batch,
+                       void *user);
   rill_tensor *(*extend)(rill_context *ctx, rill_module *self, const rill_tensor *input,
                          rill_state *state, void *user);
   void (*free_user)(void *user);
@@ -83,14 +87,15 @@ typedef struct rill_module_class {
 RILL_API void rill_module_class_init(rill_module_class *cls);
 
 /* A module that runs the host's callbacks. `user` passes to the module, on failure too. */
-RILL_API rill_module *rill_module_create(rill_context *ctx, const rill_module_class *cls, void *user);
+RILL_API rill_module *rill_module_create(rill_context *ctx, const rill_module_class *cls,
+                                         void *user);
 RILL_API void *rill_module_user(const rill_module *module);
 /* Registers a parameter (becomes a leaf that requires a gradient), a buffer or a child; retains it.
  * Names are non-empty, without dots, unique within the module. */
 RILL_API rill_status rill_module_add_parameter(rill_context *ctx, rill_module *module,
                                                const char *name, rill_tensor *tensor);
-RILL_API rill_status rill_module_add_buffer(rill_context *ctx, rill_module *module, const char *name,
-                                            rill_tensor *tensor, bool persistent);
+RILL_API rill_status rill_module_add_buffer(rill_context *ctx, rill_module *module,
+                                            const char *name, rill_tensor *tensor, bool persistent);
 RILL_API rill_status rill_module_add_child(rill_context *ctx, rill_module *module, const char *name,
                                            rill_module *child);
 
@@ -101,14 +106,16 @@ RILL_API rill_module *rill_nn_sequential(rill_context *ctx, rill_module *const *
 /* input + inner(input), inner named "inner"; streams where inner does. */
 RILL_API rill_module *rill_nn_residual(rill_context *ctx, rill_module *inner);
 /* Holds modules; its forward is an error. torch.nn.ModuleList */
-RILL_API rill_module *rill_nn_module_list(rill_context *ctx, rill_module *const *modules, int count);
+RILL_API rill_module *rill_nn_module_list(rill_context *ctx, rill_module *const *modules,
+                                          int count);
 
 /* ---- layers ---------------------------------------------------------------------------------- */
 
 /* weight [out,in], bias [out]. torch.nn.Linear */
 RILL_API rill_module *rill_nn_linear(rill_context *ctx, int64_t in, int64_t out, bool bias);
 /* weight [count,width]; input i32 or i64. padding_idx: RILL_NO_PADDING for none. torch.nn.Embedding */
-RILL_API rill_module *rill_nn_embedding(rill_context *ctx, int64_t count, int64_t width, int64_t padding_idx);
+RILL_API rill_module *rill_nn_embedding(rill_context *ctx, int64_t count, int64_t width,
+                                        int64_t padding_idx);
 /* eps 0: 1e-5. torch.nn.LayerNorm over the last dim */
 RILL_API rill_module *rill_nn_layer_norm(rill_context *ctx, int64_t width, double eps, bool bias);
 /* eps 0: the dtype's epsilon. torch.nn.RMSNorm over the last dim */

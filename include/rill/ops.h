@@ -44,7 +44,8 @@ RILL_API rill_tensor *rill_where(rill_context *ctx, const rill_tensor *condition
                                  const rill_tensor *a, const rill_tensor *b);
 RILL_API rill_tensor *rill_masked_fill(rill_context *ctx, const rill_tensor *input,
                                        const rill_tensor *mask, double value);
-RILL_API rill_tensor *rill_clamp(rill_context *ctx, const rill_tensor *input, double min, double max);
+RILL_API rill_tensor *rill_clamp(rill_context *ctx, const rill_tensor *input, double min,
+                                 double max);
 
 RILL_API rill_tensor *rill_neg(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_abs(rill_context *ctx, const rill_tensor *input);
@@ -60,8 +61,9 @@ RILL_API rill_tensor *rill_tanh(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_sigmoid(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_erf(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_relu(rill_context *ctx, const rill_tensor *input);
-RILL_API rill_tensor *rill_gelu(rill_context *ctx, const rill_tensor *input);      /* exact, by erf */
-RILL_API rill_tensor *rill_gelu_tanh(rill_context *ctx, const rill_tensor *input); /* approximate   */
+RILL_API rill_tensor *rill_gelu(rill_context *ctx, const rill_tensor *input); /* exact, by erf */
+RILL_API rill_tensor *rill_gelu_tanh(rill_context *ctx,
+                                     const rill_tensor *input); /* approximate   */
 RILL_API rill_tensor *rill_silu(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_reciprocal(rill_context *ctx, const rill_tensor *input);
 RILL_API rill_tensor *rill_square(rill_context *ctx, const rill_tensor *input);
@@ -97,8 +99,10 @@ RILL_API rill_tensor *rill_logsumexp(rill_context *ctx, const rill_tensor *input
 RILL_API rill_tensor *rill_norm(rill_context *ctx, const rill_tensor *input, double p,
                                 const int *dims, int ndims, bool keepdim);
 /* i64 index of the first largest (smallest) along one dim. */
-RILL_API rill_tensor *rill_argmax(rill_context *ctx, const rill_tensor *input, int dim, bool keepdim);
-RILL_API rill_tensor *rill_argmin(rill_context *ctx, const rill_tensor *input, int dim, bool keepdim);
+RILL_API rill_tensor *rill_argmax(rill_context *ctx, const rill_tensor *input, int dim,
+                                  bool keepdim);
+RILL_API rill_tensor *rill_argmin(rill_context *ctx, const rill_tensor *input, int dim,
+                                  bool keepdim);
 RILL_API rill_tensor *rill_cumsum(rill_context *ctx, const rill_tensor *input, int dim);
 
 /* ---- products --------------------------------------------------------------------------------- */
@@ -118,21 +122,23 @@ RILL_API rill_tensor *rill_einsum(rill_context *ctx, const char *equation,
 /* ---- views (share storage with the input) ------------------------------------------------------- */
 
 /* A view where strides allow it, else a copy. One size may be -1. */
-RILL_API rill_tensor *rill_reshape(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
-                                   int ndim);
+RILL_API rill_tensor *rill_reshape(rill_context *ctx, const rill_tensor *input,
+                                   const int64_t *shape, int ndim);
 /* As reshape, but an error where a copy would be needed. */
 RILL_API rill_tensor *rill_view(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
                                 int ndim);
 RILL_API rill_tensor *rill_permute(rill_context *ctx, const rill_tensor *input, const int *dims,
                                    int ndims);
-RILL_API rill_tensor *rill_transpose(rill_context *ctx, const rill_tensor *input, int dim0, int dim1);
+RILL_API rill_tensor *rill_transpose(rill_context *ctx, const rill_tensor *input, int dim0,
+                                     int dim1);
 /* Elements start, start + step, ... below end of a dim, with Python's rules for negative and too
  * large start and end; step at least 1. INT64_MAX as end: to the end. */
-RILL_API rill_tensor *rill_slice(rill_context *ctx, const rill_tensor *input, int dim, int64_t start,
-                                 int64_t end, int64_t step);
-RILL_API rill_tensor *rill_narrow(rill_context *ctx, const rill_tensor *input, int dim, int64_t start,
-                                  int64_t length);
-RILL_API rill_tensor *rill_select(rill_context *ctx, const rill_tensor *input, int dim, int64_t index);
+RILL_API rill_tensor *rill_slice(rill_context *ctx, const rill_tensor *input, int dim,
+                                 int64_t start, int64_t end, int64_t step);
+RILL_API rill_tensor *rill_narrow(rill_context *ctx, const rill_tensor *input, int dim,
+                                  int64_t start, int64_t length);
+RILL_API rill_tensor *rill_select(rill_context *ctx, const rill_tensor *input, int dim,
+                                  int64_t index);
 /* Sizes of 1 stretch to `shape`; -1 keeps a size. */
 RILL_API rill_tensor *rill_expand(rill_context *ctx, const rill_tensor *input, const int64_t *shape,
                                   int ndim);
@@ -142,8 +148,8 @@ RILL_API rill_tensor *rill_unsqueeze(rill_context *ctx, const rill_tensor *input
 RILL_API rill_tensor *rill_flatten(rill_context *ctx, const rill_tensor *input, int start_dim,
                                    int end_dim);
 /* Windows of `size` every `step` along dim, in a new last dim. Tensor.unfold */
-RILL_API rill_tensor *rill_unfold(rill_context *ctx, const rill_tensor *input, int dim, int64_t size,
-                                  int64_t step);
+RILL_API rill_tensor *rill_unfold(rill_context *ctx, const rill_tensor *input, int dim,
+                                  int64_t size, int64_t step);
 /* Row-major copy, or a view of the input where it already is contiguous. */
 RILL_API rill_tensor *rill_contiguous(rill_context *ctx, const rill_tensor *input);
 /* A copy with storage of its own. */
@@ -151,7 +157,8 @@ RILL_API rill_tensor *rill_clone(rill_context *ctx, const rill_tensor *input);
 
 /* ---- joining, splitting, rearranging ------------------------------------------------------------ */
 
-RILL_API rill_tensor *rill_cat(rill_context *ctx, const rill_tensor *const *tensors, int count, int dim);
+RILL_API rill_tensor *rill_cat(rill_context *ctx, const rill_tensor *const *tensors, int count,
+                               int dim);
 RILL_API rill_tensor *rill_stack(rill_context *ctx, const rill_tensor *const *tensors, int count,
                                  int dim);
 /* Views of `size` along dim (the last may be shorter) into outputs[capacity]; their number to
@@ -161,11 +168,13 @@ RILL_API rill_status rill_split(rill_context *ctx, const rill_tensor *input, int
 /* At most `chunks` views of equal size (the last may be shorter). */
 RILL_API rill_status rill_chunk(rill_context *ctx, const rill_tensor *input, int chunks, int dim,
                                 rill_tensor **outputs, int capacity, int *count);
-RILL_API rill_tensor *rill_flip(rill_context *ctx, const rill_tensor *input, const int *dims, int ndims);
-RILL_API rill_tensor *rill_roll(rill_context *ctx, const rill_tensor *input, int64_t shift, int dim);
+RILL_API rill_tensor *rill_flip(rill_context *ctx, const rill_tensor *input, const int *dims,
+                                int ndims);
+RILL_API rill_tensor *rill_roll(rill_context *ctx, const rill_tensor *input, int64_t shift,
+                                int dim);
 /* Tiles the tensor repeats[i] times along dim i. Tensor.repeat */
-RILL_API rill_tensor *rill_repeat(rill_context *ctx, const rill_tensor *input, const int64_t *repeats,
-                                  int count);
+RILL_API rill_tensor *rill_repeat(rill_context *ctx, const rill_tensor *input,
+                                  const int64_t *repeats, int count);
 RILL_API rill_tensor *rill_tril(rill_context *ctx, const rill_tensor *input, int64_t diagonal);
 RILL_API rill_tensor *rill_triu(rill_context *ctx, const rill_tensor *input, int64_t diagonal);
 
@@ -215,7 +224,8 @@ RILL_API rill_tensor *rill_cross_entropy(rill_context *ctx, const rill_tensor *l
 
 /* Over the last dim; weight and bias [width] or NULL. */
 RILL_API rill_tensor *rill_layer_norm(rill_context *ctx, const rill_tensor *input,
-                                      const rill_tensor *weight, const rill_tensor *bias, double eps);
+                                      const rill_tensor *weight, const rill_tensor *bias,
+                                      double eps);
 RILL_API rill_tensor *rill_rms_norm(rill_context *ctx, const rill_tensor *input,
                                     const rill_tensor *weight, double eps);
 
@@ -232,7 +242,8 @@ RILL_API rill_tensor *rill_dropout_seeded(rill_context *ctx, const rill_tensor *
  * final: where not NULL, receives the last K-1 inputs (new tensor, differentiable). */
 RILL_API rill_tensor *rill_causal_conv1d(rill_context *ctx, const rill_tensor *input,
                                          const rill_tensor *weight, const rill_tensor *bias,
-                                         const rill_tensor *initial, bool silu, rill_tensor **final);
+                                         const rill_tensor *initial, bool silu,
+                                         rill_tensor **final);
 
 typedef enum rill_causal {
   RILL_CAUSAL_NONE = 0,
@@ -243,12 +254,12 @@ typedef enum rill_causal {
 typedef struct rill_attention_options {
   size_t struct_size;
   rill_causal causal;
-  int64_t window;            /* W keys, i - W < j <= i after alignment; 0: no window */
-  double scale;              /* 0: 1/sqrt(head width) */
-  double softcap;            /* c tanh(s/c) before masking; 0: none */
-  double dropout;            /* after normalisation; 0: none */
-  const rill_tensor *mask;   /* bool (true: keep) or float (added), broadcast to [B,H,Tq,Tk] */
-  const rill_tensor *alibi;  /* slopes [H]: adds -slope |i - j| */
+  int64_t window;           /* W keys, i - W < j <= i after alignment; 0: no window */
+  double scale;             /* 0: 1/sqrt(head width) */
+  double softcap;           /* c tanh(s/c) before masking; 0: none */
+  double dropout;           /* after normalisation; 0: none */
+  const rill_tensor *mask;  /* bool (true: keep) or float (added), broadcast to [B,H,Tq,Tk] */
+  const rill_tensor *alibi; /* slopes [H]: adds -slope |i - j| */
 } rill_attention_options;
 #define RILL_ATTENTION_OPTIONS_INIT RILL_STRUCT_INIT(rill_attention_options)
 RILL_API void rill_attention_options_init(rill_attention_options *options);
@@ -261,8 +272,8 @@ RILL_API rill_tensor *rill_attention(rill_context *ctx, const rill_tensor *q, co
 
 /* Rotary position embedding (RoFormer, Su et al. 2021) of x [B,T,H,D], D even; position of step t is
  * offset + t. base 0: 10000. interleaved: pairs (2i, 2i+1); else (i, i + D/2). */
-RILL_API rill_tensor *rill_rope(rill_context *ctx, const rill_tensor *x, int64_t offset, double base,
-                                bool interleaved);
+RILL_API rill_tensor *rill_rope(rill_context *ctx, const rill_tensor *x, int64_t offset,
+                                double base, bool interleaved);
 
 typedef struct rill_selective_scan_options {
   size_t struct_size;
@@ -270,8 +281,8 @@ typedef struct rill_selective_scan_options {
   const rill_tensor *z;          /* [B,T,D] gate: y silu(z), or NULL */
   const rill_tensor *delta_bias; /* [D], or NULL */
   bool delta_softplus;
-  const rill_tensor *initial;    /* [B,D,N] state before time 0, or NULL for zeros */
-  rill_tensor **final;           /* receives the state after time T (new, differentiable), or NULL */
+  const rill_tensor *initial; /* [B,D,N] state before time 0, or NULL for zeros */
+  rill_tensor **final;        /* receives the state after time T (new, differentiable), or NULL */
 } rill_selective_scan_options;
 #define RILL_SELECTIVE_SCAN_OPTIONS_INIT RILL_STRUCT_INIT(rill_selective_scan_options)
 RILL_API void rill_selective_scan_options_init(rill_selective_scan_options *options);

@@ -51,22 +51,26 @@ RILL_API rill_status rill_optimizer_zero_grad(rill_context *ctx, rill_optimizer 
 
 RILL_API int rill_optimizer_group_count(const rill_optimizer *optimizer);
 RILL_API double rill_optimizer_lr(const rill_optimizer *optimizer, int group); /* NaN where none */
-RILL_API rill_status rill_optimizer_set_lr(rill_context *ctx, rill_optimizer *optimizer, int group, double lr);
+RILL_API rill_status rill_optimizer_set_lr(rill_context *ctx, rill_optimizer *optimizer, int group,
+                                           double lr);
 RILL_API int64_t rill_optimizer_steps(const rill_optimizer *optimizer); /* updates so far */
 
 /* What an update remembers, by name ("0.exp_avg", ...): for checkpoints. */
 RILL_API int rill_optimizer_tensor_count(const rill_optimizer *optimizer);
-RILL_API rill_tensor *rill_optimizer_tensor(const rill_optimizer *optimizer, int index); /* borrowed */
-RILL_API int64_t rill_optimizer_tensor_name(const rill_optimizer *optimizer, int index, char *out, size_t size);
+RILL_API rill_tensor *rill_optimizer_tensor(const rill_optimizer *optimizer,
+                                            int index); /* borrowed */
+RILL_API int64_t rill_optimizer_tensor_name(const rill_optimizer *optimizer, int index, char *out,
+                                            size_t size);
 
 /* ---- gradient clipping ------------------------------------------------------------------------- */
 
 /* Scales the gradients of all groups so that their joint 2-norm is at most max_norm; the norm before
  * goes to *norm (may be NULL). torch.nn.utils.clip_grad_norm_ */
-RILL_API rill_status rill_clip_grad_norm(rill_context *ctx, rill_optimizer *optimizer, double max_norm,
-                                         double *norm);
+RILL_API rill_status rill_clip_grad_norm(rill_context *ctx, rill_optimizer *optimizer,
+                                         double max_norm, double *norm);
 /* Clamps every gradient element to [-value, value]. torch.nn.utils.clip_grad_value_ */
-RILL_API rill_status rill_clip_grad_value(rill_context *ctx, rill_optimizer *optimizer, double value);
+RILL_API rill_status rill_clip_grad_value(rill_context *ctx, rill_optimizer *optimizer,
+                                          double value);
 
 /* ---- schedules: pure functions of the step ------------------------------------------------------ */
 
@@ -80,12 +84,12 @@ typedef enum rill_schedule_kind {
 typedef struct rill_schedule {
   size_t struct_size;
   rill_schedule_kind kind;
-  double lr;            /* the peak */
+  double lr; /* the peak */
   double end_lr;
   int64_t warmup_steps; /* rises linearly from lr / warmup_steps first; counted in total_steps */
   int64_t total_steps;
-  int64_t step_size;    /* STEP */
-  double gamma;         /* STEP */
+  int64_t step_size; /* STEP */
+  double gamma;      /* STEP */
 } rill_schedule;
 #define RILL_SCHEDULE_INIT RILL_STRUCT_INIT(rill_schedule)
 RILL_API void rill_schedule_init(rill_schedule *schedule);
@@ -96,8 +100,8 @@ RILL_API double rill_schedule_lr(const rill_schedule *schedule, int64_t step);
 
 /* average = decay average + (1 - decay) weights, over all parameters (and a copy of all buffers), by
  * the two modules' equal structure. torch.optim.swa_utils.get_ema_avg_fn */
-RILL_API rill_status rill_ema_update(rill_context *ctx, rill_module *average, const rill_module *weights,
-                                     double decay);
+RILL_API rill_status rill_ema_update(rill_context *ctx, rill_module *average,
+                                     const rill_module *weights, double decay);
 
 #ifdef __cplusplus
 }

@@ -390,28 +390,28 @@ RILL_API void rill_mean_backward_f64(const double *grad, double *grad_x, int64_t
  * for the backward, or NULL. */
 RILL_API void rill_var_f32(const float *x, double correction, float *y, float *mean, int64_t outer,
                            int64_t n, int64_t inner);
-RILL_API void rill_var_f64(const double *x, double correction, double *y, double *mean, int64_t
-                           outer, int64_t n, int64_t inner);
+RILL_API void rill_var_f64(const double *x, double correction, double *y, double *mean,
+                           int64_t outer, int64_t n, int64_t inner);
 
 /* grad_x = grad * 2 / (n - correction) * (x - mean); it may be x. */
-RILL_API void rill_var_backward_f32(const float *grad, const float *x, const float *mean, double
-                                    correction, float *grad_x, int64_t outer, int64_t n, int64_t
-                                    inner);
-RILL_API void rill_var_backward_f64(const double *grad, const double *x, const double *mean, double
-                                    correction, double *grad_x, int64_t outer, int64_t n, int64_t
-                                    inner);
+RILL_API void rill_var_backward_f32(const float *grad, const float *x, const float *mean,
+                                    double correction, float *grad_x, int64_t outer, int64_t n,
+                                    int64_t inner);
+RILL_API void rill_var_backward_f64(const double *grad, const double *x, const double *mean,
+                                    double correction, double *grad_x, int64_t outer, int64_t n,
+                                    int64_t inner);
 
 /* torch.max and torch.min over a dim, and with y = NULL torch.argmax and torch.argmin. NaN wins over
  * all; of equals the first index is taken. y or index may be NULL.
  * RILL_ERROR_SHAPE where n is 0 and there is something to write. */
-RILL_API rill_status rill_max_f32(const float *x, float *y, int64_t *index, int64_t outer, int64_t
-                                  n, int64_t inner);
-RILL_API rill_status rill_max_f64(const double *x, double *y, int64_t *index, int64_t outer, int64_t
-                                  n, int64_t inner);
-RILL_API rill_status rill_min_f32(const float *x, float *y, int64_t *index, int64_t outer, int64_t
-                                  n, int64_t inner);
-RILL_API rill_status rill_min_f64(const double *x, double *y, int64_t *index, int64_t outer, int64_t
-                                  n, int64_t inner);
+RILL_API rill_status rill_max_f32(const float *x, float *y, int64_t *index, int64_t outer,
+                                  int64_t n, int64_t inner);
+RILL_API rill_status rill_max_f64(const double *x, double *y, int64_t *index, int64_t outer,
+                                  int64_t n, int64_t inner);
+RILL_API rill_status rill_min_f32(const float *x, float *y, int64_t *index, int64_t outer,
+                                  int64_t n, int64_t inner);
+RILL_API rill_status rill_min_f64(const double *x, double *y, int64_t *index, int64_t outer,
+                                  int64_t n, int64_t inner);
 
 /* The backward of both: grad where index points, 0 elsewhere. RILL_ERROR_INDEX where an index is not
  * in [0, n). */
@@ -422,20 +422,20 @@ RILL_API rill_status rill_max_backward_f64(const double *grad, const int64_t *in
 
 /* torch.logsumexp; -inf where n is 0. */
 RILL_API void rill_logsumexp_f32(const float *x, float *y, int64_t outer, int64_t n, int64_t inner);
-RILL_API void rill_logsumexp_f64(const double *x, double *y, int64_t outer, int64_t n, int64_t
-                                 inner);
+RILL_API void rill_logsumexp_f64(const double *x, double *y, int64_t outer, int64_t n,
+                                 int64_t inner);
 
 /* y: the result of the forward. grad_x = grad * exp(x - y); it may be x. */
-RILL_API void rill_logsumexp_backward_f32(const float *grad, const float *x, const float *y, float
-                                          *grad_x, int64_t outer, int64_t n, int64_t inner);
+RILL_API void rill_logsumexp_backward_f32(const float *grad, const float *x, const float *y,
+                                          float *grad_x, int64_t outer, int64_t n, int64_t inner);
 RILL_API void rill_logsumexp_backward_f64(const double *grad, const double *x, const double *y,
                                           double *grad_x, int64_t outer, int64_t n, int64_t inner);
 
 /* torch.linalg.vector_norm of order p: any number, 0 (counts what is not zero), inf or -inf. */
-RILL_API void rill_norm_f32(const float *x, double p, float *y, int64_t outer, int64_t n, int64_t
-                            inner);
-RILL_API void rill_norm_f64(const double *x, double p, double *y, int64_t outer, int64_t n, int64_t
-                            inner);
+RILL_API void rill_norm_f32(const float *x, double p, float *y, int64_t outer, int64_t n,
+                            int64_t inner);
+RILL_API void rill_norm_f64(const double *x, double p, double *y, int64_t outer, int64_t n,
+                            int64_t inner);
 
 /* y: the result of the forward. As in PyTorch, the gradient is 0 at a zero norm, and p = inf or -inf
  * shares it among the elements that attain the norm. */
@@ -447,10 +447,10 @@ RILL_API void rill_norm_backward_f64(const double *grad, const double *x, const 
 /* torch.prod; 1 where n is 0. The backward is right where x has zeros. */
 RILL_API void rill_prod_f32(const float *x, float *y, int64_t outer, int64_t n, int64_t inner);
 RILL_API void rill_prod_f64(const double *x, double *y, int64_t outer, int64_t n, int64_t inner);
-RILL_API void rill_prod_backward_f32(const float *grad, const float *x, float *grad_x, int64_t
-                                     outer, int64_t n, int64_t inner);
-RILL_API void rill_prod_backward_f64(const double *grad, const double *x, double *grad_x, int64_t
-                                     outer, int64_t n, int64_t inner);
+RILL_API void rill_prod_backward_f32(const float *grad, const float *x, float *grad_x,
+                                     int64_t outer, int64_t n, int64_t inner);
+RILL_API void rill_prod_backward_f64(const double *grad, const double *x, double *grad_x,
+                                     int64_t outer, int64_t n, int64_t inner);
 
 /* torch.cumsum along the middle: y is [outer, n, inner], added up in double. y may be x. */
 RILL_API void rill_cumsum_f32(const float *x, float *y, int64_t outer, int64_t n, int64_t inner);
@@ -494,9 +494,8 @@ RILL_API void rill_log_softmax_backward_f64(const double *grad, const double *y,
  * RILL_ERROR_INDEX where a target is neither ignore_index nor in [0, classes). */
 RILL_API rill_status rill_cross_entropy_f32(const float *logits, const int64_t *target,
                                             const float *weight, int64_t ignore_index,
-                                            double label_smoothing, float *loss,
-                                            float *log_sum_exp, float *row_weight, int64_t rows,
-                                            int64_t classes);
+                                            double label_smoothing, float *loss, float *log_sum_exp,
+                                            float *row_weight, int64_t rows, int64_t classes);
 RILL_API rill_status rill_cross_entropy_f64(const double *logits, const int64_t *target,
                                             const double *weight, int64_t ignore_index,
                                             double label_smoothing, double *loss,
@@ -505,26 +504,30 @@ RILL_API rill_status rill_cross_entropy_f64(const double *logits, const int64_t 
 
 /* grad: [rows], the gradient of each row's loss (for "mean", divided by sum(row_weight)). The other
  * arguments as in the forward. grad_logits may be logits. An ignored row's gradient is 0. */
-RILL_API rill_status rill_cross_entropy_backward_f32(
-    const float *grad, const float *logits, const float *log_sum_exp, const int64_t *target,
-    const float *weight, int64_t ignore_index, double label_smoothing, float *grad_logits,
-    int64_t rows, int64_t classes);
-RILL_API rill_status rill_cross_entropy_backward_f64(
-    const double *grad, const double *logits, const double *log_sum_exp, const int64_t *target,
-    const double *weight, int64_t ignore_index, double label_smoothing, double *grad_logits,
-    int64_t rows, int64_t classes);
+RILL_API rill_status rill_cross_entropy_backward_f32(const float *grad, const float *logits,
+                                                     const float *log_sum_exp,
+                                                     const int64_t *target, const float *weight,
+                                                     int64_t ignore_index, double label_smoothing,
+                                                     float *grad_logits, int64_t rows,
+                                                     int64_t classes);
+RILL_API rill_status rill_cross_entropy_backward_f64(const double *grad, const double *logits,
+                                                     const double *log_sum_exp,
+                                                     const int64_t *target, const double *weight,
+                                                     int64_t ignore_index, double label_smoothing,
+                                                     double *grad_logits, int64_t rows,
+                                                     int64_t classes);
 
 /* ---- normalisation (src/pure/norm.c) ---------------------------------------------------------- */
 
 /* torch.nn.functional.layer_norm of each row: (x - mean) / sqrt(var + eps) * weight + bias, var with
  * correction 0. weight, bias: [cols] or NULL. mean, rstd: [rows], kept for the backward (rstd is
  * 1 / sqrt(var + eps)), or NULL. y may be x. */
-RILL_API void rill_layer_norm_f32(const float *x, const float *weight, const float *bias, double
-                                  eps, float *y, float *mean, float *rstd, int64_t rows, int64_t
-                                  cols);
-RILL_API void rill_layer_norm_f64(const double *x, const double *weight, const double *bias, double
-                                  eps, double *y, double *mean, double *rstd, int64_t rows, int64_t
-                                  cols);
+RILL_API void rill_layer_norm_f32(const float *x, const float *weight, const float *bias,
+                                  double eps, float *y, float *mean, float *rstd, int64_t rows,
+                                  int64_t cols);
+RILL_API void rill_layer_norm_f64(const double *x, const double *weight, const double *bias,
+                                  double eps, double *y, double *mean, double *rstd, int64_t rows,
+                                  int64_t cols);
 
 /* Writes grad_x ([rows, cols]; may be grad or x) and adds to grad_weight and grad_bias ([cols]), row
  * after row; each of the three may be NULL. To split rows over threads with one and the same result,
@@ -534,17 +537,17 @@ RILL_API void rill_layer_norm_backward_f32(const float *grad, const float *x, co
                                            const float *mean, const float *rstd, float *grad_x,
                                            float *grad_weight, float *grad_bias, int64_t rows,
                                            int64_t cols);
-RILL_API void rill_layer_norm_backward_f64(const double *grad, const double *x, const double
-                                           *weight, const double *mean, const double *rstd, double
-                                           *grad_x, double *grad_weight, double *grad_bias, int64_t
-                                           rows, int64_t cols);
+RILL_API void rill_layer_norm_backward_f64(const double *grad, const double *x,
+                                           const double *weight, const double *mean,
+                                           const double *rstd, double *grad_x, double *grad_weight,
+                                           double *grad_bias, int64_t rows, int64_t cols);
 
 /* torch.nn.functional.rms_norm of each row: x / sqrt(mean(x * x) + eps) * weight. weight: [cols] or
  * NULL. rstd: [rows], kept for the backward, or NULL. y may be x. */
-RILL_API void rill_rms_norm_f32(const float *x, const float *weight, double eps, float *y, float
-                                *rstd, int64_t rows, int64_t cols);
-RILL_API void rill_rms_norm_f64(const double *x, const double *weight, double eps, double *y, double
-                                *rstd, int64_t rows, int64_t cols);
+RILL_API void rill_rms_norm_f32(const float *x, const float *weight, double eps, float *y,
+                                float *rstd, int64_t rows, int64_t cols);
+RILL_API void rill_rms_norm_f64(const double *x, const double *weight, double eps, double *y,
+                                double *rstd, int64_t rows, int64_t cols);
 
 /* As rill_layer_norm_backward. */
 RILL_API void rill_rms_norm_backward_f32(const float *grad, const float *x, const float *weight,
@@ -601,10 +604,10 @@ RILL_API void rill_gemm_f64(bool trans_a, bool trans_b, int64_t m, int64_t n, in
  * scatters add to their output in the order of the indices. */
 
 /* y[i] = weight[index[i]], rows of `width`: torch.nn.functional.embedding, index_select. */
-RILL_API rill_status rill_gather_rows_f32(const float *weight, int64_t rows, int64_t width, const
-                                          int64_t *index, int64_t n, float *y);
-RILL_API rill_status rill_gather_rows_f64(const double *weight, int64_t rows, int64_t width, const
-                                          int64_t *index, int64_t n, double *y);
+RILL_API rill_status rill_gather_rows_f32(const float *weight, int64_t rows, int64_t width,
+                                          const int64_t *index, int64_t n, float *y);
+RILL_API rill_status rill_gather_rows_f64(const double *weight, int64_t rows, int64_t width,
+                                          const int64_t *index, int64_t n, double *y);
 
 /* weight[index[i]] += src[i]: the backward of the above, torch.Tensor.index_add_. */
 RILL_API rill_status rill_scatter_add_rows_f32(const float *src, const int64_t *index, int64_t n,
@@ -616,12 +619,12 @@ RILL_API rill_status rill_scatter_add_rows_f64(const double *src, const int64_t 
  * are [outer, m, inner]. */
 RILL_API rill_status rill_gather_f32(const float *x, const int64_t *index, float *y, int64_t outer,
                                      int64_t n, int64_t m, int64_t inner);
-RILL_API rill_status rill_gather_f64(const double *x, const int64_t *index, double *y, int64_t
-                                     outer, int64_t n, int64_t m, int64_t inner);
+RILL_API rill_status rill_gather_f64(const double *x, const int64_t *index, double *y,
+                                     int64_t outer, int64_t n, int64_t m, int64_t inner);
 
 /* x[o, index[o, i, j], j] += src[o, i, j]: the backward of the above, torch.scatter_add. */
-RILL_API rill_status rill_scatter_add_f32(const float *src, const int64_t *index, float *x, int64_t
-                                          outer, int64_t n, int64_t m, int64_t inner);
+RILL_API rill_status rill_scatter_add_f32(const float *src, const int64_t *index, float *x,
+                                          int64_t outer, int64_t n, int64_t m, int64_t inner);
 RILL_API rill_status rill_scatter_add_f64(const double *src, const int64_t *index, double *x,
                                           int64_t outer, int64_t n, int64_t m, int64_t inner);
 
@@ -647,26 +650,27 @@ typedef enum rill_attention_causal {
  * multiplied by 0: neither its NaN nor its infinity reaches o or a gradient. A query that sees no key
  * gives o = 0, lse = +inf and gradients of 0. */
 typedef struct rill_attention_params {
-  size_t struct_size;            /* sizeof(rill_attention_params)                                 */
+  size_t struct_size; /* sizeof(rill_attention_params)                                 */
   int64_t batch, heads, kv_heads, q_len, k_len, head_dim, value_dim;
   int64_t q_stride[3], k_stride[3], v_stride[3], o_stride[3]; /* of batch, time, head             */
-  double scale;                  /* 0: 1 / sqrt(head_dim)                                         */
+  double scale; /* 0: 1 / sqrt(head_dim)                                         */
   rill_attention_causal causal;
-  int64_t window;                /* 0: none; else the query at position p sees p - window < j <= p;
+  int64_t window;         /* 0: none; else the query at position p sees p - window < j <= p;
                                     causal only                                                   */
-  double softcap;                /* 0: none; else scores become softcap * tanh(score / softcap)   */
-  const uint8_t *keep;           /* NULL, or 0 where a query may not see a key                    */
-  int64_t keep_stride[4];        /* of batch, head, query, key; 0 broadcasts                      */
-  const void *bias;              /* NULL, or reals (of the kernel's type) added to the scores     */
+  double softcap;         /* 0: none; else scores become softcap * tanh(score / softcap)   */
+  const uint8_t *keep;    /* NULL, or 0 where a query may not see a key                    */
+  int64_t keep_stride[4]; /* of batch, head, query, key; 0 broadcasts                      */
+  const void *bias;       /* NULL, or reals (of the kernel's type) added to the scores     */
   int64_t bias_stride[4];
-  const void *alibi;             /* NULL, or a slope m (real) for each head: -m |p - j| is added,
+  const void *alibi;     /* NULL, or a slope m (real) for each head: -m |p - j| is added,
                                     p the query's position (i + k_len - q_len, or i if top-left);
                                     Press et al. 2021                                             */
-  double dropout;                /* of probabilities, in [0, 1)                                   */
-  uint64_t seed, offset;         /* stream and first block of dropout's random numbers            */
+  double dropout;        /* of probabilities, in [0, 1)                                   */
+  uint64_t seed, offset; /* stream and first block of dropout's random numbers            */
 } rill_attention_params;
 
-#define RILL_ATTENTION_PARAMS_INIT {sizeof(rill_attention_params)}
+#define RILL_ATTENTION_PARAMS_INIT                                                                 \
+  { sizeof(rill_attention_params) }
 RILL_API void rill_attention_params_init(rill_attention_params *params);
 
 /* RILL_OK where the kernels below may be called with params. Strides and pointers are trusted. */
@@ -712,17 +716,18 @@ RILL_API void rill_attention_backward_f64(const rill_attention_params *params, c
  * last dim is contiguous): pair i of the first rotary_dim features of time t turns by the angle
  * (offset + t) * base^(-2 i / rotary_dim), computed in f64. Su et al. 2021. Zero means default. */
 typedef struct rill_rope_params {
-  size_t struct_size;              /* sizeof(rill_rope_params)                                    */
+  size_t struct_size; /* sizeof(rill_rope_params)                                    */
   int64_t batch, time, heads, head_dim;
   int64_t x_stride[3], y_stride[3]; /* of batch, time, head                                       */
-  int64_t rotary_dim;              /* even; 0: head_dim. The features beyond are copied           */
-  int64_t offset;                  /* position of time 0                                          */
-  double base;                     /* 0: 10000                                                    */
-  bool interleaved;                /* pairs (2i, 2i + 1); else (i, i + rotary_dim / 2), as Llama  */
-  bool inverse;                    /* turn back: the backward, with x the gradient of y           */
+  int64_t rotary_dim; /* even; 0: head_dim. The features beyond are copied           */
+  int64_t offset;     /* position of time 0                                          */
+  double base;        /* 0: 10000                                                    */
+  bool interleaved;   /* pairs (2i, 2i + 1); else (i, i + rotary_dim / 2), as Llama  */
+  bool inverse;       /* turn back: the backward, with x the gradient of y           */
 } rill_rope_params;
 
-#define RILL_ROPE_PARAMS_INIT {sizeof(rill_rope_params)}
+#define RILL_ROPE_PARAMS_INIT                                                                      \
+  { sizeof(rill_rope_params) }
 RILL_API void rill_rope_params_init(rill_rope_params *params);
 
 /* RILL_OK where the kernels may be called with params. */
@@ -742,7 +747,7 @@ RILL_API void rill_rope_f64(const rill_rope_params *params, const double *x, dou
  * states], y [batch, steps, channels]. NULL: no D, no gate z, no delta_bias, h0 of zeros, hT not
  * wanted. hT may be h0. */
 typedef struct rill_selective_scan_params {
-  size_t struct_size;        /* sizeof(rill_selective_scan_params) */
+  size_t struct_size; /* sizeof(rill_selective_scan_params) */
   int64_t batch, steps, channels, states;
   int64_t u_stride, delta_stride, z_stride; /* elements from one step's row to the next one's, so
                                 that these may be slices of a wider [batch, steps, ...] tensor;
@@ -751,7 +756,8 @@ typedef struct rill_selective_scan_params {
   bool delta_softplus;
 } rill_selective_scan_params;
 
-#define RILL_SELECTIVE_SCAN_PARAMS_INIT {sizeof(rill_selective_scan_params)}
+#define RILL_SELECTIVE_SCAN_PARAMS_INIT                                                            \
+  { sizeof(rill_selective_scan_params) }
 RILL_API void rill_selective_scan_params_init(rill_selective_scan_params *params);
 
 /* RILL_ERROR_ARGUMENT: NULL or a wrong struct_size. RILL_ERROR_SHAPE: a negative size, or a stride
@@ -778,16 +784,20 @@ RILL_API size_t rill_selective_scan_partials_f64(const rill_selective_scan_param
 /* The scan. checkpoints: for the backward to come; NULL where none will. With steps = 1 and no
  * checkpoints (decoding) nothing is transposed. RILL_ERROR_ARGUMENT where another buffer is NULL or
  * the units are out of range. */
-RILL_API rill_status rill_selective_scan_f32(
-    const rill_selective_scan_params *params, const float *u, const float *delta, const float *A,
-    const float *B, const float *C, const float *D, const float *z, const float *delta_bias,
-    const float *h0, float *y, float *hT, float *checkpoints, int64_t unit_begin, int64_t unit_end,
-    void *workspace);
-RILL_API rill_status rill_selective_scan_f64(
-    const rill_selective_scan_params *params, const double *u, const double *delta, const double *A,
-    const double *B, const double *C, const double *D, const double *z, const double *delta_bias,
-    const double *h0, double *y, double *hT, double *checkpoints, int64_t unit_begin,
-    int64_t unit_end, void *workspace);
+RILL_API rill_status rill_selective_scan_f32(const rill_selective_scan_params *params,
+                                             const float *u, const float *delta, const float *A,
+                                             const float *B, const float *C, const float *D,
+                                             const float *z, const float *delta_bias,
+                                             const float *h0, float *y, float *hT,
+                                             float *checkpoints, int64_t unit_begin,
+                                             int64_t unit_end, void *workspace);
+RILL_API rill_status rill_selective_scan_f64(const rill_selective_scan_params *params,
+                                             const double *u, const double *delta, const double *A,
+                                             const double *B, const double *C, const double *D,
+                                             const double *z, const double *delta_bias,
+                                             const double *h0, double *y, double *hT,
+                                             double *checkpoints, int64_t unit_begin,
+                                             int64_t unit_end, void *workspace);
 
 /* Its gradients, for the inputs and checkpoints of the forward and the gradients of y and hT (NULL:
  * zeros). grad_u, grad_delta, grad_z [batch, steps, channels] and grad_h0 are overwritten; any may
@@ -806,12 +816,16 @@ RILL_API rill_status rill_selective_scan_backward_f64(
     const double *checkpoints, const double *grad_y, const double *grad_hT, double *grad_u,
     double *grad_delta, double *grad_z, double *grad_h0, double *partials, int64_t unit_begin,
     int64_t unit_end, void *workspace);
-RILL_API rill_status rill_selective_scan_reduce_f32(
-    const rill_selective_scan_params *params, const float *partials, float *grad_A, float *grad_B,
-    float *grad_C, float *grad_D, float *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
-RILL_API rill_status rill_selective_scan_reduce_f64(
-    const rill_selective_scan_params *params, const double *partials, double *grad_A,
-    double *grad_B, double *grad_C, double *grad_D, double *grad_delta_bias, int64_t unit_begin, int64_t unit_end);
+RILL_API rill_status rill_selective_scan_reduce_f32(const rill_selective_scan_params *params,
+                                                    const float *partials, float *grad_A,
+                                                    float *grad_B, float *grad_C, float *grad_D,
+                                                    float *grad_delta_bias, int64_t unit_begin,
+                                                    int64_t unit_end);
+RILL_API rill_status rill_selective_scan_reduce_f64(const rill_selective_scan_params *params,
+                                                    const double *partials, double *grad_A,
+                                                    double *grad_B, double *grad_C, double *grad_D,
+                                                    double *grad_delta_bias, int64_t unit_begin,
+                                                    int64_t unit_end);
 
 /* ---- causal convolution (src/pure/causal_conv1d.c) ------------------------------------------- */
 
@@ -824,12 +838,13 @@ RILL_API rill_status rill_selective_scan_reduce_f64(
 typedef struct rill_causal_conv1d_params {
   size_t struct_size; /* sizeof(rill_causal_conv1d_params) */
   int64_t batch, steps, channels;
-  int64_t taps;       /* width of the kernel, at least 1 */
-  int64_t x_stride;   /* elements from one step's row of x to the next one's; 0: channels */
+  int64_t taps;     /* width of the kernel, at least 1 */
+  int64_t x_stride; /* elements from one step's row of x to the next one's; 0: channels */
   bool silu;
 } rill_causal_conv1d_params;
 
-#define RILL_CAUSAL_CONV1D_PARAMS_INIT {sizeof(rill_causal_conv1d_params)}
+#define RILL_CAUSAL_CONV1D_PARAMS_INIT                                                             \
+  { sizeof(rill_causal_conv1d_params) }
 RILL_API void rill_causal_conv1d_params_init(rill_causal_conv1d_params *params);
 
 /* As rill_selective_scan_check; taps below 1: RILL_ERROR_SHAPE. */
@@ -846,14 +861,15 @@ RILL_API size_t rill_causal_conv1d_partials_f64(const rill_causal_conv1d_params 
 
 /* The convolution. RILL_ERROR_ARGUMENT where x, weight, y or the workspace is NULL or the units are
  * out of range. */
-RILL_API rill_status rill_causal_conv1d_f32(
-    const rill_causal_conv1d_params *params, const float *x, const float *weight, const float *bias,
-    const float *tail, float *y, float *tail_out, int64_t unit_begin, int64_t unit_end,
-    void *workspace);
-RILL_API rill_status rill_causal_conv1d_f64(
-    const rill_causal_conv1d_params *params, const double *x, const double *weight,
-    const double *bias, const double *tail, double *y, double *tail_out, int64_t unit_begin, int64_t unit_end,
-    void *workspace);
+RILL_API rill_status rill_causal_conv1d_f32(const rill_causal_conv1d_params *params, const float *x,
+                                            const float *weight, const float *bias,
+                                            const float *tail, float *y, float *tail_out,
+                                            int64_t unit_begin, int64_t unit_end, void *workspace);
+RILL_API rill_status rill_causal_conv1d_f64(const rill_causal_conv1d_params *params,
+                                            const double *x, const double *weight,
+                                            const double *bias, const double *tail, double *y,
+                                            double *tail_out, int64_t unit_begin, int64_t unit_end,
+                                            void *workspace);
 
 /* Its gradients, given those of y and of tail_out (NULL: zeros). grad_x [batch, steps, channels]
  * and grad_tail are overwritten; either may be NULL. Those of weight and bias are left in partials, and
@@ -864,14 +880,17 @@ RILL_API rill_status rill_causal_conv1d_backward_f32(
     float *grad_tail, float *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
 RILL_API rill_status rill_causal_conv1d_backward_f64(
     const rill_causal_conv1d_params *params, const double *x, const double *weight,
-    const double *bias, const double *tail, const double *grad_y, const double *grad_tail_out, double *grad_x,
-    double *grad_tail, double *partials, int64_t unit_begin, int64_t unit_end, void *workspace);
-RILL_API rill_status rill_causal_conv1d_reduce_f32(
-    const rill_causal_conv1d_params *params, const float *partials, float *grad_weight,
-    float *grad_bias, int64_t unit_begin, int64_t unit_end);
-RILL_API rill_status rill_causal_conv1d_reduce_f64(
-    const rill_causal_conv1d_params *params, const double *partials, double *grad_weight,
-    double *grad_bias, int64_t unit_begin, int64_t unit_end);
+    const double *bias, const double *tail, const double *grad_y, const double *grad_tail_out,
+    double *grad_x, double *grad_tail, double *partials, int64_t unit_begin, int64_t unit_end,
+    void *workspace);
+RILL_API rill_status rill_causal_conv1d_reduce_f32(const rill_causal_conv1d_params *params,
+                                                   const float *partials, float *grad_weight,
+                                                   float *grad_bias, int64_t unit_begin,
+                                                   int64_t unit_end);
+RILL_API rill_status rill_causal_conv1d_reduce_f64(const rill_causal_conv1d_params *params,
+                                                   const double *partials, double *grad_weight,
+                                                   double *grad_bias, int64_t unit_begin,
+                                                   int64_t unit_end);
 
 /* ---- optimizer steps (src/pure/optim.c) ------------------------------------------------------- */
 
@@ -880,27 +899,27 @@ RILL_API rill_status rill_causal_conv1d_reduce_f64(
 /* torch.optim.SGD. momentum_buffer: [n], may be NULL where momentum is 0; where `first` it is
  * written, not read. */
 RILL_API void rill_sgd_f32(float *param, const float *grad, float *momentum_buffer, int64_t n,
-                           double lr, double momentum, double dampening, bool nesterov, double
-                           weight_decay, bool first);
+                           double lr, double momentum, double dampening, bool nesterov,
+                           double weight_decay, bool first);
 RILL_API void rill_sgd_f64(double *param, const double *grad, double *momentum_buffer, int64_t n,
-                           double lr, double momentum, double dampening, bool nesterov, double
-                           weight_decay, bool first);
+                           double lr, double momentum, double dampening, bool nesterov,
+                           double weight_decay, bool first);
 
 /* torch.optim.Adam (weight_decay goes into the gradient) and torch.optim.AdamW (it shrinks the
  * parameter). m, v: [n], zero before the first step. v_max: [n], zero before the first step, for
  * amsgrad; else NULL. step: 1 in the first step. */
 RILL_API void rill_adam_f32(float *param, const float *grad, float *m, float *v, float *v_max,
-                            int64_t n, double lr, double beta1, double beta2, double eps, double
-                            weight_decay, int64_t step);
+                            int64_t n, double lr, double beta1, double beta2, double eps,
+                            double weight_decay, int64_t step);
 RILL_API void rill_adam_f64(double *param, const double *grad, double *m, double *v, double *v_max,
-                            int64_t n, double lr, double beta1, double beta2, double eps, double
-                            weight_decay, int64_t step);
+                            int64_t n, double lr, double beta1, double beta2, double eps,
+                            double weight_decay, int64_t step);
 RILL_API void rill_adamw_f32(float *param, const float *grad, float *m, float *v, float *v_max,
-                             int64_t n, double lr, double beta1, double beta2, double eps, double
-                             weight_decay, int64_t step);
+                             int64_t n, double lr, double beta1, double beta2, double eps,
+                             double weight_decay, int64_t step);
 RILL_API void rill_adamw_f64(double *param, const double *grad, double *m, double *v, double *v_max,
-                             int64_t n, double lr, double beta1, double beta2, double eps, double
-                             weight_decay, int64_t step);
+                             int64_t n, double lr, double beta1, double beta2, double eps,
+                             double weight_decay, int64_t step);
 
 /* average += (1 - decay) * (param - average) */
 RILL_API void rill_ema_f32(float *average, const float *param, int64_t n, double decay);

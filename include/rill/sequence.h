@@ -39,8 +39,8 @@ RILL_API rill_status rill_state_load(rill_context *ctx, rill_state *state, const
 
 /* The state's tensors, for reading and for differentiating through: index in [0, count). */
 RILL_API int rill_state_tensor_count(const rill_state *state);
-RILL_API rill_tensor *rill_state_tensor(const rill_state *state, int index);          /* borrowed */
-RILL_API const char *rill_state_tensor_name(const rill_state *state, int index);      /* borrowed */
+RILL_API rill_tensor *rill_state_tensor(const rill_state *state, int index);     /* borrowed */
+RILL_API const char *rill_state_tensor_name(const rill_state *state, int index); /* borrowed */
 RILL_API rill_status rill_state_set_tensor(rill_context *ctx, rill_state *state, int index,
                                            rill_tensor *tensor);
 
@@ -57,13 +57,13 @@ RILL_API rill_status rill_state_put(rill_context *ctx, rill_state *state, const 
 
 typedef struct rill_attention_module_options {
   size_t struct_size;
-  int64_t kv_heads;    /* 0: as many as heads */
-  int64_t window;      /* keys each query sees, itself included; 0: all. The cache keeps no more */
-  bool non_causal;     /* sees the future; refuses rill_extend */
+  int64_t kv_heads; /* 0: as many as heads */
+  int64_t window;   /* keys each query sees, itself included; 0: all. The cache keeps no more */
+  bool non_causal;  /* sees the future; refuses rill_extend */
   bool bias;
-  bool no_rope;        /* rotary position embedding is on by default */
+  bool no_rope; /* rotary position embedding is on by default */
   bool rope_interleaved;
-  double rope_base;    /* 0: 10000 */
+  double rope_base; /* 0: 10000 */
   bool alibi;
   double softcap;
   double dropout;
@@ -93,7 +93,8 @@ RILL_API void rill_mamba_options_init(rill_mamba_options *options);
 /* Mamba block (Gu and Dao 2023) with the reference implementation's parameter names: in_proj.weight,
  * conv1d.weight [D,1,K], conv1d.bias, x_proj.weight, dt_proj.weight, dt_proj.bias, A_log, D,
  * out_proj.weight. State: the convolution's tail and the scan's h. */
-RILL_API rill_module *rill_nn_mamba(rill_context *ctx, int64_t width, const rill_mamba_options *options);
+RILL_API rill_module *rill_nn_mamba(rill_context *ctx, int64_t width,
+                                    const rill_mamba_options *options);
 
 /* ---- generation ------------------------------------------------------------------------------ */
 
@@ -117,8 +118,9 @@ RILL_API void rill_generate_options_init(rill_generate_options *options);
  * in one rill_extend, then step by step, in inference mode. Returns the new tokens, i64
  * [batch, steps] (after its stop token a sequence is filled with it). state: NULL for a fresh one,
  * else continued and left after the last token consumed. */
-RILL_API rill_tensor *rill_generate(rill_context *ctx, rill_module *module, const rill_tensor *prompt,
-                                    rill_state *state, const rill_generate_options *options);
+RILL_API rill_tensor *rill_generate(rill_context *ctx, rill_module *module,
+                                    const rill_tensor *prompt, rill_state *state,
+                                    const rill_generate_options *options);
 
 /* One draw per row from logits [rows, classes] (new, i64 [rows]); options as above, the uniform
  * number of row r in step `step` comes from (seed, step, r) alone. */

@@ -40,9 +40,12 @@ RILL_API void rill_tensor_release(rill_tensor *tensor);
 /* ---- factories (each: new tensor, owned by the innermost scope; NULL on error) ----------------- */
 
 /* shape: `ndim` sizes of at least 0, in [0, RILL_MAX_DIMS] dims; may be NULL where ndim is 0. */
-RILL_API rill_tensor *rill_empty(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
-RILL_API rill_tensor *rill_zeros(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
-RILL_API rill_tensor *rill_ones(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+RILL_API rill_tensor *rill_empty(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                 int ndim);
+RILL_API rill_tensor *rill_zeros(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                 int ndim);
+RILL_API rill_tensor *rill_ones(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                int ndim);
 /* Every element `value`, converted to dtype as a C cast (bool: value != 0). Here and in all conversions
  * a real beyond an integer dtype's range becomes the nearest integer it has, NaN 0. torch.full */
 RILL_API rill_tensor *rill_full(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim,
@@ -58,9 +61,11 @@ RILL_API rill_tensor *rill_linspace(rill_context *ctx, rill_dtype dtype, double 
 /* rows x cols with ones on the diagonal. torch.eye */
 RILL_API rill_tensor *rill_eye(rill_context *ctx, rill_dtype dtype, int64_t rows, int64_t cols);
 /* Uniform in [0, 1), f32 or f64, from the context's stream. torch.rand */
-RILL_API rill_tensor *rill_rand(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+RILL_API rill_tensor *rill_rand(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                int ndim);
 /* Standard normal, f32 or f64, from the context's stream. torch.randn */
-RILL_API rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim);
+RILL_API rill_tensor *rill_randn(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
+                                 int ndim);
 /* Uniform integers in [low, high), any dtype but bool, from the context's stream; all of them must be
  * exact in dtype. torch.randint */
 RILL_API rill_tensor *rill_randint(rill_context *ctx, rill_dtype dtype, int64_t low, int64_t high,
@@ -79,7 +84,8 @@ RILL_API rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, cons
 
 RILL_API rill_dtype rill_tensor_dtype(const rill_tensor *tensor);
 RILL_API int rill_tensor_ndim(const rill_tensor *tensor);
-RILL_API int64_t rill_tensor_size(const rill_tensor *tensor, int dim); /* dim < 0 counts from the end;
+RILL_API int64_t rill_tensor_size(const rill_tensor *tensor,
+                                  int dim); /* dim < 0 counts from the end;
                                                                          -1 where out of range */
 RILL_API int64_t rill_tensor_stride(const rill_tensor *tensor, int dim); /* in elements; as above,
                                                                           0 where out of range */
@@ -112,7 +118,8 @@ RILL_API int64_t rill_tensor_item_int(rill_context *ctx, const rill_tensor *tens
 /* Writes the tensor as NumPy prints an array (4 digits, summarised beyond 1000 elements) into `out`,
  * cut to `size` bytes with a final 0. Returns the length the whole text has, -1 on error; so
  * (NULL, 0) asks for the size. */
-RILL_API int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor, char *out, size_t size);
+RILL_API int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor, char *out,
+                                   size_t size);
 
 /* ---- DLPack ----------------------------------------------------------------------------------- */
 

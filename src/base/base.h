@@ -62,22 +62,22 @@ typedef struct pool pool;
 #define ERROR_MESSAGE_SIZE 512
 
 struct rill_context {
-  heap *heap;              /* memory.c  */
-  pool *pool;              /* pool.c; NULL with one thread */
-  grad_mode grad_mode;     /* autograd/ */
-  uint64_t next_sequence;  /* autograd/: creation order of graph nodes */
-  rill_status error;       /* error.c   */
+  heap *heap;             /* memory.c  */
+  pool *pool;             /* pool.c; NULL with one thread */
+  grad_mode grad_mode;    /* autograd/ */
+  uint64_t next_sequence; /* autograd/: creation order of graph nodes */
+  rill_status error;      /* error.c   */
   char error_op[64];
   char error_message[ERROR_MESSAGE_SIZE];
-  handle **scope_items;    /* scope.c: handles of all open scopes, innermost last */
+  handle **scope_items; /* scope.c: handles of all open scopes, innermost last */
   int64_t scope_count, scope_capacity;
-  int64_t *scope_marks;    /* where each open scope begins in scope_items */
+  int64_t *scope_marks; /* where each open scope begins in scope_items */
   int64_t scope_depth, scope_marks_capacity;
-  rill_random_state random;/* random.c  */
-  rill_log_callback log;   /* log.c     */
+  rill_random_state random; /* random.c  */
+  rill_log_callback log;    /* log.c     */
   void *log_user;
-  char *api_json;          /* ffi/: built on first request */
-  uint64_t *reported;      /* ffi/: deprecated names already reported, a bit each */
+  char *api_json;     /* ffi/: built on first request */
+  uint64_t *reported; /* ffi/: deprecated names already reported, a bit each */
 };
 
 /* Keeps the first error of the context and returns `code`. `op` is the public name without "rill_".
@@ -102,9 +102,7 @@ void options_read(void *into, size_t size, const void *from);
 void *context_alloc(rill_context *ctx, const char *op, size_t size);
 
 /* `ctx` usable for work? NULL or a pending error: no. */
-static inline bool context_ready(const rill_context *ctx) {
-  return ctx && ctx->error == RILL_OK;
-}
+static inline bool context_ready(const rill_context *ctx) { return ctx && ctx->error == RILL_OK; }
 
 /* Like rill_scope_close, but hands `keep` (owned by the closing scope, or NULL) to the scope
  * outside. Returns `keep`, or NULL with the error set. The shape of every composite op:

@@ -33,7 +33,8 @@ int rill_version_number(void) {
 
 int rill_abi_version(void) { return RILL_ABI_VERSION; }
 
-rill_status error_set(rill_context *ctx, rill_status code, const char *op, const char *format, ...) {
+rill_status error_set(rill_context *ctx, rill_status code, const char *op, const char *format,
+                      ...) {
   if (!ctx) return code;
   if (ctx->error != RILL_OK) return ctx->error;
   ctx->error = code;
@@ -43,7 +44,8 @@ rill_status error_set(rill_context *ctx, rill_status code, const char *op, const
   if (prefix < 0) prefix = 0;
   va_list args;
   va_start(args, format);
-  int n = vsnprintf(ctx->error_message + prefix, sizeof ctx->error_message - (size_t)prefix, format, args);
+  int n = vsnprintf(ctx->error_message + prefix, sizeof ctx->error_message - (size_t)prefix, format,
+                    args);
   va_end(args);
   if (n < 0) ctx->error_message[prefix] = 0;
   return code;

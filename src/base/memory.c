@@ -52,7 +52,8 @@ static void host_free(void *user, void *block) {
 }
 
 heap *heap_create(const rill_allocator *allocator, size_t cache_limit) {
-  rill_allocator host = allocator->malloc ? *allocator : (rill_allocator){host_malloc, NULL, host_free, NULL};
+  rill_allocator host =
+      allocator->malloc ? *allocator : (rill_allocator){host_malloc, NULL, host_free, NULL};
   heap *h = host.malloc(host.user, sizeof *h);
   if (!h) return NULL;
   memset(h, 0, sizeof *h);

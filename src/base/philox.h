@@ -10,9 +10,8 @@
 #define PHILOX_BUMP1 UINT32_C(0xBB67AE85)
 
 /* One round on the counter c0...c3; a loop of it over counters vectorises. */
-static inline __attribute__((always_inline)) void philox_round(uint32_t *c0, uint32_t *c1,
-                                                               uint32_t *c2, uint32_t *c3,
-                                                               uint32_t k0, uint32_t k1) {
+static inline __attribute__((always_inline)) void
+philox_round(uint32_t *c0, uint32_t *c1, uint32_t *c2, uint32_t *c3, uint32_t k0, uint32_t k1) {
   uint64_t p0 = (uint64_t)0xD2511F53 * *c0, p1 = (uint64_t)0xCD9E8D57 * *c2;
   *c0 = (uint32_t)(p1 >> 32) ^ *c1 ^ k0;
   *c1 = (uint32_t)p1;

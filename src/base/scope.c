@@ -18,7 +18,8 @@ static bool grow(rill_context *ctx, void **items, int64_t count, int64_t *capaci
 
 void *scope_own(rill_context *ctx, void *h) {
   if (!h) return NULL;
-  if (!grow(ctx, (void **)&ctx->scope_items, ctx->scope_count, &ctx->scope_capacity, sizeof(handle *))) {
+  if (!grow(ctx, (void **)&ctx->scope_items, ctx->scope_count, &ctx->scope_capacity,
+            sizeof(handle *))) {
     handle_release(h);
     error_memory(ctx, "scope", sizeof(handle *));
     return NULL;
@@ -29,7 +30,8 @@ void *scope_own(rill_context *ctx, void *h) {
 
 rill_status rill_scope_open(rill_context *ctx) {
   if (!ctx) return RILL_ERROR_ARGUMENT;
-  if (!grow(ctx, (void **)&ctx->scope_marks, ctx->scope_depth, &ctx->scope_marks_capacity, sizeof(int64_t)))
+  if (!grow(ctx, (void **)&ctx->scope_marks, ctx->scope_depth, &ctx->scope_marks_capacity,
+            sizeof(int64_t)))
     return error_memory(ctx, "scope_open", sizeof(int64_t));
   ctx->scope_marks[ctx->scope_depth++] = ctx->scope_count;
   return RILL_OK;

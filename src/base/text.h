@@ -19,7 +19,8 @@ void text_free(text_buffer *t); /* leaves it empty and fit for use */
 void text_append(text_buffer *t, const char *bytes, size_t size);
 void text_string(text_buffer *t, const char *s);
 void text_integer(text_buffer *t, int64_t value);
-void text_number(text_buffer *t, double value);    /* number_print's; JSON has no word for nan and inf */
+void text_number(text_buffer *t,
+                 double value); /* number_print's; JSON has no word for nan and inf */
 void text_number_f32(text_buffer *t, float value); /* number_print_f32's */
 
 /* For the formats error_set knows; at most 1023 bytes a call, the rest is cut off. */

@@ -5,14 +5,16 @@
 #include <string.h>
 
 static const char model_prefix[] = "model.", optimizer_prefix[] = "optimizer.";
-static const char random_name[] = "rill.random", numbers_name[] = "rill.numbers", steps_name[] = "rill.steps";
+static const char random_name[] = "rill.random", numbers_name[] = "rill.numbers",
+                  steps_name[] = "rill.steps";
 
 /* An i64 tensor of n numbers. */
 static rill_tensor *integers(rill_context *ctx, const int64_t *values, int64_t n) {
   return rill_from_buffer(ctx, RILL_I64, &n, 1, values);
 }
 
-static bool add_optimizer(rill_context *ctx, const char *op, tensor_list *l, const rill_optimizer *o) {
+static bool add_optimizer(rill_context *ctx, const char *op, tensor_list *l,
+                          const rill_optimizer *o) {
   for (int i = 0; i < rill_optimizer_tensor_count(o); i++) {
     char name[64];
     rill_optimizer_tensor_name(o, i, name, sizeof name);
@@ -38,26 +40,34 @@ rill_status rill_checkpoint_save(rill_context *ctx, const char *path, const rill
   list_init(&l, ctx);
   int64_t random[2] = {(int64_t)ctx->random.seed, (int64_t)ctx->random.offset};
   rill_tensor *r = integers(ctx, random, 2), *k = integers(ctx, numbers, n);
-  if (k && list_add(ctx, op, &l, random_name, "", r) && list_add(ctx, op, &l, numbers_name, "", k) &&
-      list_add_module(ctx, op, &l, model_prefix, module) && (!optimizer || add_optimizer(ctx, op, &l, optimizer)))
-    tensors_save(ctx, op, path, (const char *const *)l.names, (const rill_tensor *const *)l.tensors, l.count, NULL, NULL, 0);
+  if (k && list_add(ctx, op, &l, random_name, "", r) &&
+      list_add(ctx, op, &l, numbers_name, "", k) &&
+      list_add_module(ctx, op, &l, model_prefix, module) &&
+      (!optimizer || add_optimizer(ctx, op, &l, optimizer)))
+    tensors_save(ctx, op, path, (const char *const *)l.names, (const rill_tensor *const *)l.tensors,
+                 l.count, NULL, NULL, 0);
   list_free(&l);
   rill_scope_close(ctx);
   return ctx->error;
 }
 
 /* The i64 tensor `name` of n numbers; NULL with the error set. */
-static const int64_t *get_integers(rill_context *ctx, const char *op, rill_safetensors *file, const char *name, int64_t n) {
+static const int64_t *get_integers(rill_context *ctx, const char *op, rill_safetensors *file,
+                                   const char *name, int64_t n) {
   const rill_tensor *t = rill_safetensors_get(ctx, file, name);
   if (!t) return NULL;
-  if (t->dtype == RILL_I64 && t->ndim == 1 && t->numel == n) return (const int64_t *)(const void *)t->data;
+  if (t->dtype == RILL_I64 && t->ndim == 1 && t->numel == n)
+    return (const int64_t *)(const void *)t->data;
   char shape[SHAPE_TEXT];
-  error_set(ctx, RILL_ERROR_FORMAT, op, "\"%s\" is %s %s, not %lld of i64", name, rill_dtype_name((rill_dtype)t->dtype),
-            shape_text(t->shape, t->ndim, shape), (long long)n);
+  error_set(ctx, RILL_ERROR_FORMAT, op, "\"%s\" is %s %s, not %lld of i64", name,
+            rill_dtype_name((rill_dtype)t->dtype), shape_text(t->shape, t->ndim, shape),
+            (long long)n);
   return NULL;
 }
 
-static bool is_optimizer(const char *name) { return !strncmp(name, optimizer_prefix, strlen(optimizer_prefix)); }
+static bool is_optimizer(const char *name) {
+  return !strncmp(name, optimizer_prefix, strlen(optimizer_prefix));
+}
 
 /* Does "3.exp_avg" have a place in this optimizer, and does the value fit it? */
 static bool fits(const rill_optimizer *o, const char *name, const rill_tensor *value) {
@@ -68,12 +78,14 @@ static bool fits(const rill_optimizer *o, const char *name, const rill_tensor *v
   const rill_tensor *p = o->parameters[index].tensor;
   if (!shape_equal(p->shape, p->ndim, value->shape, value->ndim)) return false;
   for (int s = 0; s < OPTIM_SLOTS; s++)
-    if (optimizer_slot_name(o->kind, s) && !strcmp(optimizer_slot_name(o->kind, s), at + 1)) return true;
+    if (optimizer_slot_name(o->kind, s) && !strcmp(optimizer_slot_name(o->kind, s), at + 1))
+      return true;
   return false;
 }
 
 /* Checks (apply false) or restores all that the file has of the optimizer. */
-static rill_status optimizer_load(rill_context *ctx, const char *op, rill_safetensors *file, rill_optimizer *o, bool apply) {
+static rill_status optimizer_load(rill_context *ctx, const char *op, rill_safetensors *file,
+                                  rill_optimizer *o, bool apply) {
   int n = optimizer_parameter_count(o);
   const int64_t *steps = get_integers(ctx, op, file, steps_name, n + 1);
   for (int i = 0; steps && i < rill_safetensors_count(file); i++) {
@@ -85,15 +97,16 @@ static rill_status optimizer_load(rill_context *ctx, const char *op, rill_safete
     if (apply)
       optimizer_restore(ctx, o, name, value);
     else if (!fits(o, name, value))
-      error_set(ctx, RILL_ERROR_SHAPE, op, "the optimizer has no place for \"%s\" of the file", name);
+      error_set(ctx, RILL_ERROR_SHAPE, op, "the optimizer has no place for \"%s\" of the file",
+                name);
   }
   for (int i = 0; apply && steps && i < n; i++) optimizer_set_parameter_steps(ctx, o, i, steps[i]);
   if (apply && steps) optimizer_set_steps(ctx, o, steps[n]);
   return ctx->error;
 }
 
-static rill_status load(rill_context *ctx, const char *op, rill_safetensors *file, tensor_list *l, rill_module *module,
-                        rill_optimizer *optimizer, int64_t *numbers, int n) {
+static rill_status load(rill_context *ctx, const char *op, rill_safetensors *file, tensor_list *l,
+                        rill_module *module, rill_optimizer *optimizer, int64_t *numbers, int n) {
   const int64_t *random = get_integers(ctx, op, file, random_name, 2);
   const int64_t *k = random ? get_integers(ctx, op, file, numbers_name, n) : NULL;
   if (!k && n) return rill_error(ctx);
@@ -112,7 +125,8 @@ rill_status rill_checkpoint_load(rill_context *ctx, const char *path, rill_modul
   static const char op[] = "checkpoint_load";
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!path || n < 0 || (n && !numbers) || (optimizer && !module))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the path or the numbers are NULL, or an optimizer comes without a module");
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op,
+                     "the path or the numbers are NULL, or an optimizer comes without a module");
   if (rill_scope_open(ctx) != RILL_OK) return rill_error(ctx);
   tensor_list l;
   list_init(&l, ctx);

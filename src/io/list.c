@@ -34,8 +34,8 @@ static bool grow(rill_context *ctx, const char *op, tensor_list *l) {
   return true;
 }
 
-bool list_add(rill_context *ctx, const char *op, tensor_list *l, const char *prefix, const char *name,
-              rill_tensor *tensor) {
+bool list_add(rill_context *ctx, const char *op, tensor_list *l, const char *prefix,
+              const char *name, rill_tensor *tensor) {
   size_t np = strlen(prefix), nn = strlen(name);
   char *full = grow(ctx, op, l) ? context_alloc(ctx, op, np + nn + 1) : NULL;
   if (!full) return false;
@@ -67,18 +67,19 @@ static bool listed(const tensor_list *l, const char *name) {
 }
 
 /* A name of the file that nothing in the list asks for. */
-static rill_status check_extra(rill_context *ctx, const char *op, const tensor_list *l, rill_safetensors *file,
-                               const char *prefix) {
+static rill_status check_extra(rill_context *ctx, const char *op, const tensor_list *l,
+                               rill_safetensors *file, const char *prefix) {
   for (int i = 0; i < rill_safetensors_count(file); i++) {
     const char *name = rill_safetensors_name(file, i);
     if (!strncmp(name, prefix, strlen(prefix)) && !listed(l, name))
-      return error_set(ctx, RILL_ERROR_NOT_FOUND, op, "the file has \"%s\", for which there is no place", name);
+      return error_set(ctx, RILL_ERROR_NOT_FOUND, op,
+                       "the file has \"%s\", for which there is no place", name);
   }
   return RILL_OK;
 }
 
-rill_status list_load(rill_context *ctx, const char *op, const tensor_list *l, rill_safetensors *file,
-                      const char *prefix, bool strict) {
+rill_status list_load(rill_context *ctx, const char *op, const tensor_list *l,
+                      rill_safetensors *file, const char *prefix, bool strict) {
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   rill_tensor **values = context_alloc(ctx, op, (size_t)(l->count + 1) * sizeof *values);
   if (!values) return rill_error(ctx);
@@ -87,12 +88,14 @@ rill_status list_load(rill_context *ctx, const char *op, const tensor_list *l, r
     bool found = false;
     for (int j = 0; j < rill_safetensors_count(file) && !found; j++)
       found = !strcmp(rill_safetensors_name(file, j), l->names[i]);
-    if (!found && strict) error_set(ctx, RILL_ERROR_NOT_FOUND, op, "the file has no tensor \"%s\"", l->names[i]);
+    if (!found && strict)
+      error_set(ctx, RILL_ERROR_NOT_FOUND, op, "the file has no tensor \"%s\"", l->names[i]);
     if (!found || !(values[i] = rill_safetensors_get(ctx, file, l->names[i]))) continue;
     const rill_tensor *to = l->tensors[i];
     if (!shape_equal(values[i]->shape, values[i]->ndim, to->shape, to->ndim))
-      error_set(ctx, RILL_ERROR_SHAPE, op, "\"%s\" has shape %s in the file and %s here", l->names[i],
-                shape_text(values[i]->shape, values[i]->ndim, a), shape_text(to->shape, to->ndim, b));
+      error_set(ctx, RILL_ERROR_SHAPE, op, "\"%s\" has shape %s in the file and %s here",
+                l->names[i], shape_text(values[i]->shape, values[i]->ndim, a),
+                shape_text(to->shape, to->ndim, b));
   }
   if (strict && ctx->error == RILL_OK) check_extra(ctx, op, l, file, prefix);
   grad_mode before = ctx->grad_mode;
@@ -106,7 +109,8 @@ rill_status list_load(rill_context *ctx, const char *op, const tensor_list *l, r
 
 /* ---- modules ---- */
 
-static bool module_given(rill_context *ctx, const char *op, const rill_module *module, const char *path) {
+static bool module_given(rill_context *ctx, const char *op, const rill_module *module,
+                         const char *path) {
   if (!context_ready(ctx)) return false;
   if (module && path) return true;
   error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", module ? "path" : "module");
@@ -119,12 +123,14 @@ rill_status rill_module_save(rill_context *ctx, const rill_module *module, const
   tensor_list l;
   list_init(&l, ctx);
   if (list_add_module(ctx, op, &l, "", module))
-    tensors_save(ctx, op, path, (const char *const *)l.names, (const rill_tensor *const *)l.tensors, l.count, NULL, NULL, 0);
+    tensors_save(ctx, op, path, (const char *const *)l.names, (const rill_tensor *const *)l.tensors,
+                 l.count, NULL, NULL, 0);
   list_free(&l);
   return ctx->error;
 }
 
-rill_status rill_module_load(rill_context *ctx, rill_module *module, const char *path, bool strict) {
+rill_status rill_module_load(rill_context *ctx, rill_module *module, const char *path,
+                             bool strict) {
   static const char op[] = "module_load";
   if (!module_given(ctx, op, module, path)) return rill_error(ctx);
   if (rill_scope_open(ctx) != RILL_OK) return rill_error(ctx);

@@ -52,7 +52,8 @@ int rill_safetensors_count(const rill_safetensors *file) {
 }
 
 const char *rill_safetensors_name(const rill_safetensors *file, int index) {
-  return index >= 0 && index < rill_safetensors_count(file) ? file->index->entries[index].name : NULL;
+  return index >= 0 && index < rill_safetensors_count(file) ? file->index->entries[index].name
+                                                            : NULL;
 }
 
 const char *rill_safetensors_metadata(const rill_safetensors *file, const char *key) {
@@ -81,9 +82,11 @@ rill_tensor *rill_safetensors_get(rill_context *ctx, rill_safetensors *file, con
   char *data = (char *)(uintptr_t)file->index->data + e->begin;
   size_t bytes = (size_t)(e->end - e->begin);
   if (bytes == 0) return rill_empty(ctx, dtype, e->shape, e->ndim);
-  if ((uintptr_t)data % rill_dtype_size(dtype)) return rill_from_buffer(ctx, dtype, e->shape, e->ndim, data);
+  if ((uintptr_t)data % rill_dtype_size(dtype))
+    return rill_from_buffer(ctx, dtype, e->shape, e->ndim, data);
   rill_safetensors_retain(file);
-  rill_tensor *t = rill_wrap_buffer(ctx, dtype, e->shape, e->ndim, NULL, data, bytes, release_file, file);
+  rill_tensor *t =
+      rill_wrap_buffer(ctx, dtype, e->shape, e->ndim, NULL, data, bytes, release_file, file);
   if (!t) rill_safetensors_release(file); /* the deleter does not run on failure */
   return t;
 }
@@ -98,13 +101,14 @@ static bool make_items(rill_context *ctx, const char *op, const char *const *nam
     }
     const rill_tensor *t = tensor_contiguous(ctx, op, tensors[i]);
     if (!t) return false;
-    items[i] = (st_item){names[i], st_dtype_of((rill_dtype)t->dtype), t->ndim, t->shape, t->data, 0};
+    items[i] =
+        (st_item){names[i], st_dtype_of((rill_dtype)t->dtype), t->ndim, t->shape, t->data, 0};
   }
   return true;
 }
 
-static rill_status write_file(rill_context *ctx, const char *op, const char *path, const text_buffer *header,
-                              const st_item *items, int count) {
+static rill_status write_file(rill_context *ctx, const char *op, const char *path,
+                              const text_buffer *header, const st_item *items, int count) {
   file_writer w;
   if (file_create(ctx, op, path, &w) != RILL_OK) return rill_error(ctx);
   file_write(&w, header->data, header->size);
@@ -112,12 +116,14 @@ static rill_status write_file(rill_context *ctx, const char *op, const char *pat
   return file_commit(&w);
 }
 
-rill_status tensors_save(rill_context *ctx, const char *op, const char *path, const char *const *names,
-                         const rill_tensor *const *tensors, int count, const char *const *keys,
-                         const char *const *values, int n_metadata) {
+rill_status tensors_save(rill_context *ctx, const char *op, const char *path,
+                         const char *const *names, const rill_tensor *const *tensors, int count,
+                         const char *const *keys, const char *const *values, int n_metadata) {
   if (!context_ready(ctx)) return rill_error(ctx);
-  if (!path || count < 0 || n_metadata < 0 || (count && (!names || !tensors)) || (n_metadata && (!keys || !values)))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the path or a list is NULL, or a count negative");
+  if (!path || count < 0 || n_metadata < 0 || (count && (!names || !tensors)) ||
+      (n_metadata && (!keys || !values)))
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op,
+                     "the path or a list is NULL, or a count negative");
   if (rill_scope_open(ctx) != RILL_OK) return rill_error(ctx);
   text_buffer header;
   text_init(&header, ctx->heap);
@@ -136,7 +142,9 @@ rill_status tensors_save(rill_context *ctx, const char *op, const char *path, co
 }
 
 rill_status rill_safetensors_save(rill_context *ctx, const char *path, const char *const *names,
-                                  const rill_tensor *const *tensors, int count, const char *const *keys,
-                                  const char *const *values, int n_metadata) {
-  return tensors_save(ctx, "safetensors_save", path, names, tensors, count, keys, values, n_metadata);
+                                  const rill_tensor *const *tensors, int count,
+                                  const char *const *keys, const char *const *values,
+                                  int n_metadata) {
+  return tensors_save(ctx, "safetensors_save", path, names, tensors, count, keys, values,
+                      n_metadata);
 }

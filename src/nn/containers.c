@@ -3,13 +3,15 @@
 #include "nn/module.h"
 
 /* Adds modules as children "0", "1", ... */
-static bool adopt(rill_context *ctx, const char *op, rill_module *m, rill_module *const *modules, int count) {
+static bool adopt(rill_context *ctx, const char *op, rill_module *m, rill_module *const *modules,
+                  int count) {
   for (int i = 0; i < count; i++) {
     char name[12], *at = name + sizeof name - 1;
     *at = 0;
     for (int rest = i; rest || !*at; rest /= 10) *--at = (char)('0' + rest % 10);
     if (!modules[i]) error_set(ctx, RILL_ERROR_ARGUMENT, op, "module %d is NULL", i);
-    if (ctx->error != RILL_OK || rill_module_add_child(ctx, m, at, modules[i]) != RILL_OK) return false;
+    if (ctx->error != RILL_OK || rill_module_add_child(ctx, m, at, modules[i]) != RILL_OK)
+      return false;
   }
   return true;
 }
@@ -18,7 +20,8 @@ static rill_module *container(rill_context *ctx, const char *op, const rill_modu
                               rill_module *const *modules, int count) {
   if (!context_ready(ctx)) return NULL;
   if (count < 0 || (count && !modules)) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%d modules at %s", count, modules ? "an address" : "NULL");
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%d modules at %s", count,
+              modules ? "an address" : "NULL");
     return NULL;
   }
   if (rill_scope_open(ctx) != RILL_OK) return NULL;
@@ -27,7 +30,8 @@ static rill_module *container(rill_context *ctx, const char *op, const rill_modu
 }
 
 /* A child's forward or extend. */
-static rill_tensor *run_child(rill_context *ctx, rill_module *child, const rill_tensor *x, rill_state *state) {
+static rill_tensor *run_child(rill_context *ctx, rill_module *child, const rill_tensor *x,
+                              rill_state *state) {
   return state ? module_extend(ctx, child, x, state) : rill_forward(ctx, child, x);
 }
 
@@ -47,7 +51,8 @@ static rill_tensor *sequential_extend(rill_context *ctx, rill_module *m, const r
   return (rill_tensor *)x;
 }
 
-static rill_tensor *sequential_forward(rill_context *ctx, rill_module *m, const rill_tensor *input, void *user) {
+static rill_tensor *sequential_forward(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                                       void *user) {
   return sequential_extend(ctx, m, input, NULL, user);
 }
 
@@ -72,12 +77,14 @@ static rill_tensor *residual_extend(rill_context *ctx, rill_module *m, const ril
   return y ? rill_add(ctx, input, y) : NULL;
 }
 
-static rill_tensor *residual_forward(rill_context *ctx, rill_module *m, const rill_tensor *input, void *user) {
+static rill_tensor *residual_forward(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                                     void *user) {
   return residual_extend(ctx, m, input, NULL, user);
 }
 
 rill_module *rill_nn_residual(rill_context *ctx, rill_module *inner) {
-  static const rill_module_class cls = {.type = "Residual", .forward = residual_forward, .extend = residual_extend};
+  static const rill_module_class cls = {
+      .type = "Residual", .forward = residual_forward, .extend = residual_extend};
   if (!context_ready(ctx)) return NULL;
   if (!inner) {
     error_set(ctx, RILL_ERROR_ARGUMENT, "nn_residual", "inner is NULL");
@@ -85,7 +92,8 @@ rill_module *rill_nn_residual(rill_context *ctx, rill_module *inner) {
   }
   if (rill_scope_open(ctx) != RILL_OK) return NULL;
   rill_module *m = module_new(ctx, &cls, false, NULL, 0);
-  return scope_close_keep(ctx, m && rill_module_add_child(ctx, m, "inner", inner) == RILL_OK ? m : NULL);
+  return scope_close_keep(ctx,
+                          m && rill_module_add_child(ctx, m, "inner", inner) == RILL_OK ? m : NULL);
 }
 
 /* ---- ModuleList ---- */

@@ -45,7 +45,8 @@ double init_bound(int64_t fan_in) { return 1 / sqrt((double)fan_in); }
 bool init_size(rill_context *ctx, const char *op, const char *name, int64_t size) {
   if (!context_ready(ctx)) return false;
   if (size >= 1) return true;
-  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %lld, it must be at least 1", name, (long long)size);
+  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %lld, it must be at least 1", name,
+            (long long)size);
   return false;
 }
 
@@ -53,6 +54,7 @@ bool init_eps(rill_context *ctx, const char *op, double eps) {
   if (!context_ready(ctx)) return false;
   if (eps >= 0) return true;
   char text[NUMBER_SIZE];
-  error_set(ctx, RILL_ERROR_ARGUMENT, op, "eps is %s, it must not be negative", number_print(text, eps));
+  error_set(ctx, RILL_ERROR_ARGUMENT, op, "eps is %s, it must not be negative",
+            number_print(text, eps));
   return false;
 }

@@ -64,8 +64,10 @@ rill_module *rill_module_create(rill_context *ctx, const rill_module_class *cls,
   const char *fault = cls ? class_fault(&copy) : "the class is NULL";
   rill_module *m = NULL;
   if (context_ready(ctx)) {
-    if (fault) error_set(ctx, RILL_ERROR_ARGUMENT, "module_create", "%s", fault);
-    else m = context_alloc(ctx, "module_create", sizeof *m);
+    if (fault)
+      error_set(ctx, RILL_ERROR_ARGUMENT, "module_create", "%s", fault);
+    else
+      m = context_alloc(ctx, "module_create", sizeof *m);
   }
   if (!m) {
     if (copy.free_user) copy.free_user(user);
@@ -111,7 +113,10 @@ static bool can_add(rill_context *ctx, const char *op, const rill_module *m, con
                     const void *what) {
   if (!context_ready(ctx)) return false;
   if (!m || !name || !what) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is NULL", !m ? "the module" : !name ? "the name" : "what to add");
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is NULL",
+              !m      ? "the module"
+              : !name ? "the name"
+                      : "what to add");
     return false;
   }
   if (!*name || strchr(name, '.')) {
@@ -169,7 +174,8 @@ rill_status rill_module_add_child(rill_context *ctx, rill_module *module, const 
   static const char op[] = "module_add_child";
   if (!can_add(ctx, op, module, name, child)) return rill_error(ctx);
   if (contains(child, module))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "\"%s\" contains the module it would be a child of", name);
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op,
+                     "\"%s\" contains the module it would be a child of", name);
   return add(ctx, op, module, MODULE_CHILDREN, name, child, true);
 }
 
@@ -183,7 +189,8 @@ bool module_parameter(rill_context *ctx, rill_module *m, const char *name, rill_
 static rill_tensor *finish(rill_context *ctx, const rill_module *m, const char *op, int64_t depth,
                            rill_tensor *result) {
   if (ctx->scope_depth != depth + 1) {
-    error_set(ctx, RILL_ERROR_STATE, op, "%s opened and closed different numbers of scopes", m->cls.type);
+    error_set(ctx, RILL_ERROR_STATE, op, "%s opened and closed different numbers of scopes",
+              m->cls.type);
     while (ctx->scope_depth > depth) rill_scope_close(ctx);
     return NULL;
   }
@@ -198,7 +205,8 @@ rill_tensor *rill_forward(rill_context *ctx, rill_module *module, const rill_ten
   if (!module || !input)
     error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", module ? "input" : "module");
   else if (!module->cls.forward)
-    error_set(ctx, RILL_ERROR_UNSUPPORTED, op, "%s has no forward: run its children", module->cls.type);
+    error_set(ctx, RILL_ERROR_UNSUPPORTED, op, "%s has no forward: run its children",
+              module->cls.type);
   int64_t depth = ctx->scope_depth;
   if (ctx->error != RILL_OK || rill_scope_open(ctx) != RILL_OK) return NULL;
   return finish(ctx, module, op, depth, module->cls.forward(ctx, module, input, module->user));
@@ -208,7 +216,8 @@ bool module_streams(const rill_module *m) {
   return m->memoryless || m->cls.extend || (m->builtin && !m->cls.forward);
 }
 
-rill_tensor *module_extend(rill_context *ctx, rill_module *m, const rill_tensor *input, rill_state *state) {
+rill_tensor *module_extend(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                           rill_state *state) {
   static const char op[] = "extend";
   if (!context_ready(ctx)) return NULL;
   if (m->memoryless) return rill_forward(ctx, m, input);

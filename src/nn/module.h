@@ -23,13 +23,17 @@ typedef struct module_list {
   int count, capacity;
 } module_list;
 
-typedef enum module_part { MODULE_PARAMETERS = 0, MODULE_BUFFERS = 1, MODULE_CHILDREN = 2 } module_part;
+typedef enum module_part {
+  MODULE_PARAMETERS = 0,
+  MODULE_BUFFERS = 1,
+  MODULE_CHILDREN = 2
+} module_part;
 
 /* Built-in modules and the host's own differ in `builtin` alone: both run by a class. */
 struct rill_module {
   handle base;
   rill_module_class cls;
-  void *user;      /* the class's; of a built-in module its settings, in the module's own block */
+  void *user; /* the class's; of a built-in module its settings, in the module's own block */
   bool builtin;
   bool memoryless; /* treats each time step by itself, so that extend is forward */
   bool training;
@@ -60,7 +64,8 @@ static inline int module_children(const rill_module *m) { return m->parts[MODULE
 bool module_streams(const rill_module *m);
 /* Runs the next steps as rill_forward runs all of them, in a scope of its own. The caller has checked
  * and keeps the state's books. */
-rill_tensor *module_extend(rill_context *ctx, rill_module *m, const rill_tensor *input, rill_state *state);
+rill_tensor *module_extend(rill_context *ctx, rill_module *m, const rill_tensor *input,
+                           rill_state *state);
 
 /* ---- trees (tree.c) ---- */
 
@@ -74,13 +79,15 @@ typedef struct module_place {
 int64_t module_path(const module_place *place, char *out, size_t size);
 
 /* Sees one entry of the tree: `at` is its place, `part` its kind. Returns false to end the walk. */
-typedef bool (*module_visit)(void *arg, const module_place *at, module_part part, module_entry *entry);
+typedef bool (*module_visit)(void *arg, const module_place *at, module_part part,
+                             module_entry *entry);
 /* Depth first; of each module parameters, buffers, then children (each seen before what is in it). A
  * tensor or module that is in the tree twice is seen twice. False where the walk was ended. */
 bool module_walk(rill_module *m, module_visit visit, void *arg);
 
 /* The parameters of the tree, each once: a block of the heap, to be freed, NULL with the error set (or
  * where *count is 0). */
-rill_tensor **module_parameters(rill_context *ctx, const char *op, const rill_module *m, int *count);
+rill_tensor **module_parameters(rill_context *ctx, const char *op, const rill_module *m,
+                                int *count);
 
 #endif

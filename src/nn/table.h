@@ -4,7 +4,8 @@
 /* layers */
 MODULE("Linear", "rill_nn_linear", "in: int, out: int, bias: bool = True", true,
        "torch.nn.Linear: input times weight transposed, plus bias")
-MODULE("Embedding", "rill_nn_embedding", "count: int, width: int, padding_idx: int = -9223372036854775808", true,
+MODULE("Embedding", "rill_nn_embedding",
+       "count: int, width: int, padding_idx: int = -9223372036854775808", true,
        "torch.nn.Embedding: the rows of a table picked by index")
 MODULE("LayerNorm", "rill_nn_layer_norm", "width: int, eps: float = 1e-05, bias: bool = True", true,
        "torch.nn.LayerNorm over the last dim")
@@ -15,11 +16,13 @@ MODULE("Dropout", "rill_nn_dropout", "p: float = 0.5", true,
 
 /* activations */
 MODULE("ReLU", "rill_nn_relu", "", true, "torch.nn.ReLU")
-MODULE("GELU", "rill_nn_gelu", "approximate: bool = False", true, "torch.nn.GELU, by erf or approximate by tanh")
+MODULE("GELU", "rill_nn_gelu", "approximate: bool = False", true,
+       "torch.nn.GELU, by erf or approximate by tanh")
 MODULE("SiLU", "rill_nn_silu", "", true, "torch.nn.SiLU")
 MODULE("Sigmoid", "rill_nn_sigmoid", "", true, "torch.nn.Sigmoid")
 MODULE("Tanh", "rill_nn_tanh", "", true, "torch.nn.Tanh")
-MODULE("Softplus", "rill_nn_softplus", "beta: float = 1, threshold: float = 20", true, "torch.nn.Softplus")
+MODULE("Softplus", "rill_nn_softplus", "beta: float = 1, threshold: float = 20", true,
+       "torch.nn.Softplus")
 MODULE("Softmax", "rill_nn_softmax", "dim: int = -1", true,
        "torch.nn.Softmax; over the time dim it does not stream")
 MODULE("LogSoftmax", "rill_nn_log_softmax", "dim: int = -1", true,
@@ -35,11 +38,16 @@ MODULE("ModuleList", "rill_nn_module_list", "modules: Module[]", false,
 
 /* sequence layers (src/sequence/) */
 MODULE("Attention", "rill_nn_attention",
-       "width: int, heads: int, kv_heads: int = 0, window: int = 0, non_causal: bool = False, bias: bool = False, "
-       "no_rope: bool = False, rope_interleaved: bool = False, rope_base: float = 0, alibi: bool = False, "
+       "width: int, heads: int, kv_heads: int = 0, window: int = 0, non_causal: bool = False, "
+       "bias: bool = False, "
+       "no_rope: bool = False, rope_interleaved: bool = False, rope_base: float = 0, alibi: bool = "
+       "False, "
        "softcap: float = 0, dropout: float = 0",
-       true, "multi-head self-attention with rotary positions and grouped queries; does not stream where non_causal")
+       true,
+       "multi-head self-attention with rotary positions and grouped queries; does not stream where "
+       "non_causal")
 MODULE("Mamba", "rill_nn_mamba",
-       "width: int, state: int = 16, conv: int = 4, expand: int = 2, dt_rank: int = 0, bias: bool = False, "
+       "width: int, state: int = 16, conv: int = 4, expand: int = 2, dt_rank: int = 0, bias: bool "
+       "= False, "
        "no_conv_bias: bool = False",
        true, "the Mamba block (Gu and Dao 2023)")

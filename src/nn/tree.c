@@ -18,7 +18,9 @@ static bool walk(rill_module *m, const module_place *at, module_visit visit, voi
   return true;
 }
 
-bool module_walk(rill_module *m, module_visit visit, void *arg) { return walk(m, NULL, visit, arg); }
+bool module_walk(rill_module *m, module_visit visit, void *arg) {
+  return walk(m, NULL, visit, arg);
+}
 
 /* Appends the path; returns its length so far, which may exceed size. */
 static size_t path_into(const module_place *place, char *out, size_t size) {
@@ -41,10 +43,13 @@ int64_t module_path(const module_place *place, char *out, size_t size) {
 
 /* ---- children and paths ---- */
 
-int rill_module_child_count(const rill_module *module) { return module ? module_children(module) : 0; }
+int rill_module_child_count(const rill_module *module) {
+  return module ? module_children(module) : 0;
+}
 
 rill_module *rill_module_child(const rill_module *module, int index) {
-  return module && index >= 0 && index < module_children(module) ? module_child(module, index) : NULL;
+  return module && index >= 0 && index < module_children(module) ? module_child(module, index)
+                                                                 : NULL;
 }
 
 const char *rill_module_child_name(const rill_module *module, int index) {
@@ -52,10 +57,12 @@ const char *rill_module_child_name(const rill_module *module, int index) {
   return module->parts[MODULE_CHILDREN].items[index].name;
 }
 
-static module_entry *entry_named(const rill_module *m, module_part part, const char *name, size_t size) {
+static module_entry *entry_named(const rill_module *m, module_part part, const char *name,
+                                 size_t size) {
   const module_list *list = &m->parts[part];
   for (int i = 0; i < list->count; i++)
-    if (strlen(list->items[i].name) == size && !memcmp(list->items[i].name, name, size)) return &list->items[i];
+    if (strlen(list->items[i].name) == size && !memcmp(list->items[i].name, name, size))
+      return &list->items[i];
   return NULL;
 }
 
@@ -134,14 +141,19 @@ static bool next_parameter(void *arg, const module_place *at, module_part part, 
 }
 
 static parameter_search find_parameter(const rill_module *m, int wanted, char *path, size_t size) {
-  parameter_search s = {.root = (rill_module *)m, .wanted = wanted, .path = path, .size = size, .length = -1};
+  parameter_search s = {
+      .root = (rill_module *)m, .wanted = wanted, .path = path, .size = size, .length = -1};
   if (m) module_walk(s.root, next_parameter, &s);
   return s;
 }
 
-int rill_parameter_count(const rill_module *module) { return find_parameter(module, -1, NULL, 0).count; }
+int rill_parameter_count(const rill_module *module) {
+  return find_parameter(module, -1, NULL, 0).count;
+}
 
-int64_t rill_parameter_numel(const rill_module *module) { return find_parameter(module, -1, NULL, 0).numel; }
+int64_t rill_parameter_numel(const rill_module *module) {
+  return find_parameter(module, -1, NULL, 0).numel;
+}
 
 rill_tensor *rill_parameter(const rill_module *module, int index) {
   return index < 0 ? NULL : find_parameter(module, index, NULL, 0).found;
@@ -167,7 +179,8 @@ static bool gather(void *arg, const module_place *at, module_part part, module_e
   return true;
 }
 
-rill_tensor **module_parameters(rill_context *ctx, const char *op, const rill_module *m, int *count) {
+rill_tensor **module_parameters(rill_context *ctx, const char *op, const rill_module *m,
+                                int *count) {
   gathering g = {NULL, 0};
   *count = 0;
   module_walk((rill_module *)m, gather, &g);
@@ -204,7 +217,9 @@ static dict_search find_in_dict(const rill_module *m, int wanted, char *path, si
   return s;
 }
 
-int rill_state_dict_count(const rill_module *module) { return find_in_dict(module, -1, NULL, 0).count; }
+int rill_state_dict_count(const rill_module *module) {
+  return find_in_dict(module, -1, NULL, 0).count;
+}
 
 rill_tensor *rill_state_dict_tensor(const rill_module *module, int index) {
   return index < 0 ? NULL : find_in_dict(module, index, NULL, 0).found;
@@ -220,9 +235,13 @@ rill_status rill_state_dict_load(rill_context *ctx, rill_module *module, const c
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   if (!context_ready(ctx)) return rill_error(ctx);
   if (!module || !path || !value)
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", !module ? "module" : !path ? "path" : "value");
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL",
+                     !module ? "module"
+                     : !path ? "path"
+                             : "value");
   const module_entry *e = entry_at(module, path);
-  if (!e) return error_set(ctx, RILL_ERROR_NOT_FOUND, op, "%s has no \"%s\"", module->cls.type, path);
+  if (!e)
+    return error_set(ctx, RILL_ERROR_NOT_FOUND, op, "%s has no \"%s\"", module->cls.type, path);
   rill_tensor *t = e->of.tensor;
   if (!shape_equal(t->shape, t->ndim, value->shape, value->ndim))
     return error_set(ctx, RILL_ERROR_SHAPE, op, "\"%s\" is %s, the value %s", path,
@@ -269,7 +288,8 @@ static bool freeze(void *arg, const module_place *at, module_part part, module_e
   freezing *f = arg;
   if (part != MODULE_PARAMETERS) return true;
   e->trainable = !f->frozen;
-  if (!dtype_computes((rill_dtype)e->of.tensor->dtype)) return true; /* for when it is converted back */
+  if (!dtype_computes((rill_dtype)e->of.tensor->dtype))
+    return true; /* for when it is converted back */
   return rill_set_requires_grad(f->ctx, e->of.tensor, e->trainable) == RILL_OK;
 }
 
@@ -297,12 +317,15 @@ static rill_status apply(rill_context *ctx, rill_module *m,
     if (apply(ctx, module_child(m, i), visit, user) != RILL_OK) return rill_error(ctx);
   rill_status s = visit(ctx, m, user);
   if (s != RILL_OK)
-    error_set(ctx, RILL_ERROR_CALLBACK, "module_apply", "visit of %s returned %s", m->cls.type, rill_status_name(s));
+    error_set(ctx, RILL_ERROR_CALLBACK, "module_apply", "visit of %s returned %s", m->cls.type,
+              rill_status_name(s));
   return ctx->error;
 }
 
 rill_status rill_module_apply(rill_context *ctx, rill_module *module,
-                              rill_status (*visit)(rill_context *ctx, rill_module *module, void *user), void *user) {
+                              rill_status (*visit)(rill_context *ctx, rill_module *module,
+                                                   void *user),
+                              void *user) {
   if (!usable(ctx, "module_apply", module)) return rill_error(ctx);
   if (!visit) return error_set(ctx, RILL_ERROR_ARGUMENT, "module_apply", "visit is NULL");
   return apply(ctx, module, visit, user);
@@ -337,7 +360,8 @@ static bool make_converted(void *arg, const module_place *at, module_part part, 
   handle_retain(&e->converted->base);
   if (part != MODULE_PARAMETERS) return true;
   if (dtype_computes((rill_dtype)t->dtype)) e->trainable = t->requires_grad;
-  return !dtype_computes(c->dtype) || rill_set_requires_grad(c->ctx, e->converted, e->trainable) == RILL_OK;
+  return !dtype_computes(c->dtype) ||
+         rill_set_requires_grad(c->ctx, e->converted, e->trainable) == RILL_OK;
 }
 
 static bool drop_converted(void *arg, const module_place *at, module_part part, module_entry *e) {
@@ -362,7 +386,8 @@ static bool place_converted(void *arg, const module_place *at, module_part part,
 rill_status rill_module_to(rill_context *ctx, rill_module *module, rill_dtype dtype) {
   if (!usable(ctx, "module_to", module)) return rill_error(ctx);
   if (!dtype_valid((int)dtype) || !dtype_is_float(dtype))
-    return error_set(ctx, RILL_ERROR_DTYPE, "module_to", "%s is no float dtype", rill_dtype_name(dtype));
+    return error_set(ctx, RILL_ERROR_DTYPE, "module_to", "%s is no float dtype",
+                     rill_dtype_name(dtype));
   if (rill_scope_open(ctx) != RILL_OK) return ctx->error;
   grad_mode before = ctx->grad_mode;
   ctx->grad_mode = GRAD_OFF;

@@ -31,7 +31,8 @@ static rill_status arg_infer(op_call *c) {
   const rill_tensor *x = op_in(c, 0);
   int d = op_dim(c, 1), ndim = 0;
   if (d < 0) return rill_error(c->ctx);
-  if (x->ndim && x->shape[d] == 0) return op_fail(c, RILL_ERROR_SHAPE, "nothing to choose from: dim %d has size 0", d);
+  if (x->ndim && x->shape[d] == 0)
+    return op_fail(c, RILL_ERROR_SHAPE, "nothing to choose from: dim %d has size 0", d);
   int64_t shape[RILL_MAX_DIMS];
   for (int i = 0; i < x->ndim; i++)
     if (i != d || c->args[2].as.i) shape[ndim++] = i == d ? 1 : x->shape[i];
@@ -54,7 +55,8 @@ static rill_status arg_forward(op_call *c) {
   const rill_tensor *x = op_in(c, 0);
   const void *data = op_data(c, 0);
   if (c->ctx->error != RILL_OK) return c->ctx->error;
-  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data, op_result(c, 0), c->op->data != NULL};
+  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data,
+                 op_result(c, 0), c->op->data != NULL};
   pool_for(c->ctx, j.a.outer, op_grain(j.a.n * j.a.inner), arg_part, &j);
   return RILL_OK;
 }
@@ -101,7 +103,8 @@ static rill_status cumsum_forward(op_call *c) {
   const rill_tensor *x = op_in(c, 0);
   const void *data = op_data(c, 0);
   if (c->ctx->error != RILL_OK) return c->ctx->error;
-  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data, op_result(c, 0), false};
+  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data,
+                 op_result(c, 0), false};
   pool_for(c->ctx, j.a.outer, op_grain(j.a.n * j.a.inner), cumsum_part, &j);
   return RILL_OK;
 }
@@ -111,7 +114,8 @@ static rill_status cumsum_backward(op_grad *g) {
   int d = shape_dim(g->ctx, g->op->name, g->args[1].as.i, in->ndim);
   rill_tensor *out = op_grad_new(g, 0);
   if (!out || d < 0) return rill_error(g->ctx);
-  along_job j = {(rill_dtype)in->dtype, around_dim(in->shape, in->ndim, d), g->grad[0]->data, out->data, true};
+  along_job j = {(rill_dtype)in->dtype, around_dim(in->shape, in->ndim, d), g->grad[0]->data,
+                 out->data, true};
   pool_for(g->ctx, j.a.outer, op_grain(j.a.n * j.a.inner), cumsum_part, &j);
   g->result[0] = out;
   return RILL_OK;

@@ -4,13 +4,16 @@
 #include "pure/elementwise.h"
 
 typedef void row_f32(const float *a, int64_t sa, const float *b, int64_t sb, float *y, int64_t n);
-typedef void row_f64(const double *a, int64_t sa, const double *b, int64_t sb, double *y, int64_t n);
-typedef void slope_f32(const float *g, const float *a, int64_t sa, const float *b, int64_t sb, float *ga,
-                       float *gb, int64_t n);
-typedef void slope_f64(const double *g, const double *a, int64_t sa, const double *b, int64_t sb, double *ga,
-                       double *gb, int64_t n);
-typedef void test_f32(const float *a, int64_t sa, const float *b, int64_t sb, uint8_t *y, int64_t n);
-typedef void test_f64(const double *a, int64_t sa, const double *b, int64_t sb, uint8_t *y, int64_t n);
+typedef void row_f64(const double *a, int64_t sa, const double *b, int64_t sb, double *y,
+                     int64_t n);
+typedef void slope_f32(const float *g, const float *a, int64_t sa, const float *b, int64_t sb,
+                       float *ga, float *gb, int64_t n);
+typedef void slope_f64(const double *g, const double *a, int64_t sa, const double *b, int64_t sb,
+                       double *ga, double *gb, int64_t n);
+typedef void test_f32(const float *a, int64_t sa, const float *b, int64_t sb, uint8_t *y,
+                      int64_t n);
+typedef void test_f64(const double *a, int64_t sa, const double *b, int64_t sb, uint8_t *y,
+                      int64_t n);
 
 /* The pure face of one row; a comparison has `test`, an arithmetic op the others. */
 typedef struct binary_kernel {
@@ -26,12 +29,14 @@ typedef struct binary_kernel {
 typedef struct binary_job {
   const binary_kernel *k;
   rill_dtype dtype;
-  char *out;           /* forward */
-  const char *g;       /* backward */
-  char *ga, *gb;       /* backward; NULL where not wanted */
+  char *out;     /* forward */
+  const char *g; /* backward */
+  char *ga, *gb; /* backward; NULL where not wanted */
 } binary_job;
 
-static char *shift(const char *data, int64_t i, size_t size) { return data ? (char *)(uintptr_t)data + i * (int64_t)size : NULL; }
+static char *shift(const char *data, int64_t i, size_t size) {
+  return data ? (char *)(uintptr_t)data + i * (int64_t)size : NULL;
+}
 
 static void forward_row(void *arg, const char *const *in, const int64_t *s, int64_t at, int64_t n) {
   const binary_job *j = arg;
@@ -47,7 +52,8 @@ static void forward_row(void *arg, const char *const *in, const int64_t *s, int6
     k->f64(a, s[0], b, s[1], (double *)j->out + at, n);
 }
 
-static void backward_row(void *arg, const char *const *in, const int64_t *s, int64_t at, int64_t n) {
+static void backward_row(void *arg, const char *const *in, const int64_t *s, int64_t at,
+                         int64_t n) {
   const binary_job *j = arg;
   size_t size = rill_dtype_size(j->dtype);
   const void *g = shift(j->g, at, size), *a = in[0], *b = in[1];
@@ -60,13 +66,13 @@ static void backward_row(void *arg, const char *const *in, const int64_t *s, int
 
 /* The commonest case of little work, where planning a walk would cost more than walking. */
 static bool small_and_flat(const rill_tensor *a, const rill_tensor *b, const rill_tensor *out) {
-  return a->contiguous && b->contiguous && a->numel == out->numel && b->numel == out->numel && out->numel <= 4096 &&
-         dtype_computes((rill_dtype)a->dtype) && a->dtype == b->dtype;
+  return a->contiguous && b->contiguous && a->numel == out->numel && b->numel == out->numel &&
+         out->numel <= 4096 && dtype_computes((rill_dtype)a->dtype) && a->dtype == b->dtype;
 }
 
 /* Runs the kernel over a and b, both of one dtype, into contiguous `out`. */
-static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_tensor *a, const rill_tensor *b,
-                               rill_tensor *out) {
+static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_tensor *a,
+                               const rill_tensor *b, rill_tensor *out) {
   const binary_kernel *k = op->data;
   rill_tensor *to = out;
   bool exact = dtype_computes((rill_dtype)a->dtype);
@@ -78,7 +84,8 @@ static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_
   }
   binary_job j = {.k = k, .dtype = (rill_dtype)a->dtype, .out = to->data};
   if (to == out && small_and_flat(a, b, out)) {
-    forward_row(&j, (const char *const[]){a->data, b->data}, (const int64_t[]){1, 1}, 0, out->numel);
+    forward_row(&j, (const char *const[]){a->data, b->data}, (const int64_t[]){1, 1}, 0,
+                out->numel);
     return RILL_OK;
   }
   broadcast walk;
@@ -100,7 +107,8 @@ static rill_status binary_forward(op_call *c) {
 }
 
 /* Gradients in the result's shape; the engine sums what broadcasting repeated. */
-static rill_status run_backward(op_grad *g, const rill_tensor *a, const rill_tensor *b, bool need_b) {
+static rill_status run_backward(op_grad *g, const rill_tensor *a, const rill_tensor *b,
+                                bool need_b) {
   const binary_kernel *k = g->op->data;
   rill_tensor *grad = g->grad[0], *ga = NULL, *gb = NULL;
   if (g->need[0] && !(ga = op_new(g->ctx, g->op, (rill_dtype)grad->dtype, grad->shape, grad->ndim)))
@@ -109,7 +117,10 @@ static rill_status run_backward(op_grad *g, const rill_tensor *a, const rill_ten
     return rill_error(g->ctx);
   if (!a) a = b = grad; /* read by no kernel that saves nothing */
   broadcast walk;
-  binary_job j = {.k = k, .dtype = (rill_dtype)grad->dtype, .g = grad->data, .ga = ga ? ga->data : NULL,
+  binary_job j = {.k = k,
+                  .dtype = (rill_dtype)grad->dtype,
+                  .g = grad->data,
+                  .ga = ga ? ga->data : NULL,
                   .gb = gb ? gb->data : NULL};
   broadcast_init(&walk, grad->shape, grad->ndim, (const rill_tensor *const[]){a, b}, 2);
   broadcast_run(g->ctx, &walk, backward_row, &j);
@@ -139,7 +150,8 @@ static rill_status add_backward(op_grad *g) {
       .name = #op,                                                                                 \
       .signature = "input: Tensor, other: Tensor -> Tensor",                                       \
       .doc = text,                                                                                 \
-      .pure = "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
+      .pure =                                                                                      \
+          "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = (uses) == USES_INPUTS ? OP_SAVE_INPUT(0) | OP_SAVE_INPUT(1) : 0,                     \
       .infer = binary_infer,                                                                       \
       .forward = binary_forward,                                                                   \
@@ -157,7 +169,8 @@ static rill_status add_backward(op_grad *g) {
 ELEMENTWISE_BINARY(BINARY_OP)
 
 #define COMPARE_OP(op, condition, text)                                                            \
-  static const binary_kernel kernel_##op = {.test_f32 = rill_##op##_f32, .test_f64 = rill_##op##_f64}; \
+  static const binary_kernel kernel_##op = {.test_f32 = rill_##op##_f32,                           \
+                                            .test_f64 = rill_##op##_f64};                          \
   const rill_op rill_op_##op = {                                                                   \
       .name = #op,                                                                                 \
       .signature = "input: Tensor, other: Tensor -> Tensor",                                       \
@@ -184,7 +197,9 @@ static rill_status scalar_infer(op_call *c) {
 
 static rill_status scalar_forward(op_call *c) {
   const rill_tensor *a = op_in(c, 0);
-  rill_tensor *b = rill_scalar(c->ctx, dtype_computes((rill_dtype)a->dtype) ? (rill_dtype)a->dtype : RILL_F64, c->args[1].as.f);
+  rill_tensor *b =
+      rill_scalar(c->ctx, dtype_computes((rill_dtype)a->dtype) ? (rill_dtype)a->dtype : RILL_F64,
+                  c->args[1].as.f);
   return b ? run_forward(c->ctx, c->op, a, b, c->out[0]) : rill_error(c->ctx);
 }
 
@@ -204,7 +219,8 @@ static rill_status add_scalar_backward(op_grad *g) {
       .name = #op "_scalar",                                                                       \
       .signature = "input: Tensor, other: float -> Tensor",                                        \
       .doc = text,                                                                                 \
-      .pure = "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
+      .pure =                                                                                      \
+          "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = saves,                                                                               \
       .infer = scalar_infer,                                                                       \
       .forward = scalar_forward,                                                                   \

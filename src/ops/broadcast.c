@@ -15,14 +15,15 @@ rill_status broadcast_infer(op_call *c, int first, int n, rill_dtype dtype) {
     const rill_tensor *t = op_in(c, i);
     char a[SHAPE_TEXT], b[SHAPE_TEXT];
     if (!shape_broadcast(shape, ndim, t->shape, t->ndim, shape, &ndim))
-      return op_fail(c, RILL_ERROR_SHAPE, "shapes do not broadcast: %s and %s", shape_text(shape, ndim, a),
-                     shape_text(t->shape, t->ndim, b));
+      return op_fail(c, RILL_ERROR_SHAPE, "shapes do not broadcast: %s and %s",
+                     shape_text(shape, ndim, a), shape_text(t->shape, t->ndim, b));
   }
   op_out(c, 0, dtype, shape, ndim);
   return RILL_OK;
 }
 
-static void operand_init(broadcast *b, int k, const int64_t *shape, int ndim, const rill_tensor *t) {
+static void operand_init(broadcast *b, int k, const int64_t *shape, int ndim,
+                         const rill_tensor *t) {
   b->data[k] = t->data;
   b->size[k] = rill_dtype_size((rill_dtype)t->dtype);
   for (int d = 0; d < ndim; d++) {
@@ -59,7 +60,8 @@ static void merge(broadcast *b, int ndim) {
     memmove(b->strides[k], b->strides[k] + at, (size_t)b->ndim * sizeof(int64_t));
 }
 
-void broadcast_init(broadcast *b, const int64_t *shape, int ndim, const rill_tensor *const *tensors, int n) {
+void broadcast_init(broadcast *b, const int64_t *shape, int ndim, const rill_tensor *const *tensors,
+                    int n) {
   b->operands = n;
   b->shape[0] = 1;
   for (int k = 0; k < n; k++) b->strides[k][0] = 0;

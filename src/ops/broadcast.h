@@ -18,12 +18,14 @@ typedef struct broadcast {
 
 /* in[k] and stride[k] (elements): operand k's part of the row; the row's results belong at element
  * `at` of contiguous outputs. */
-typedef void (*broadcast_row)(void *arg, const char *const *in, const int64_t *stride, int64_t at, int64_t n);
+typedef void (*broadcast_row)(void *arg, const char *const *in, const int64_t *stride, int64_t at,
+                              int64_t n);
 
 /* The operands' common shape as output 0, of `dtype`; the error where they do not fit. */
 rill_status broadcast_infer(op_call *c, int first, int n, rill_dtype dtype);
 /* Operands [0, n) at the strides that stretch them to `shape`, which they are known to fit. */
-void broadcast_init(broadcast *b, const int64_t *shape, int ndim, const rill_tensor *const *tensors, int n);
+void broadcast_init(broadcast *b, const int64_t *shape, int ndim, const rill_tensor *const *tensors,
+                    int n);
 void broadcast_run(rill_context *ctx, const broadcast *b, broadcast_row row, void *arg);
 
 #endif

@@ -23,7 +23,12 @@ static void dropout_part(void *arg, int64_t i, int64_t end, int slot) {
 }
 
 static void run(rill_context *ctx, const rill_value *args, const void *x, rill_tensor *y) {
-  dropout_job j = {(rill_dtype)y->dtype, args[P].as.f, (uint64_t)args[SEED].as.i, (uint64_t)args[OFFSET].as.i, x, y->data};
+  dropout_job j = {(rill_dtype)y->dtype,
+                   args[P].as.f,
+                   (uint64_t)args[SEED].as.i,
+                   (uint64_t)args[OFFSET].as.i,
+                   x,
+                   y->data};
   pool_for(ctx, y->numel, op_grain(1), dropout_part, &j);
 }
 
@@ -59,7 +64,8 @@ const rill_op rill_op_dropout = {
     .name = "dropout",
     .exports = "nn.functional.dropout",
     .signature = "input: Tensor, p: float = 0.5, seed: int? = None -> Tensor",
-    .doc = "torch.nn.functional.dropout in training mode; with a seed, a function of its arguments alone",
+    .doc = "torch.nn.functional.dropout in training mode; with a seed, a function of its arguments "
+           "alone",
     .module = "rill_nn_dropout",
     .pure = "rill_dropout_f32 rill_dropout_f64",
     .flags = OP_RANDOM,
@@ -69,9 +75,12 @@ const rill_op rill_op_dropout = {
 };
 
 rill_tensor *rill_dropout(rill_context *ctx, const rill_tensor *input, double p) {
-  return op_run1(ctx, &rill_op_dropout, (rill_value[]){op_t(input), op_f(p), {.kind = RILL_VALUE_NONE}}, 3);
+  return op_run1(ctx, &rill_op_dropout,
+                 (rill_value[]){op_t(input), op_f(p), {.kind = RILL_VALUE_NONE}}, 3);
 }
 
-rill_tensor *rill_dropout_seeded(rill_context *ctx, const rill_tensor *input, double p, uint64_t seed) {
-  return op_run1(ctx, &rill_op_dropout, (rill_value[]){op_t(input), op_f(p), op_i((int64_t)seed)}, 3);
+rill_tensor *rill_dropout_seeded(rill_context *ctx, const rill_tensor *input, double p,
+                                 uint64_t seed) {
+  return op_run1(ctx, &rill_op_dropout, (rill_value[]){op_t(input), op_f(p), op_i((int64_t)seed)},
+                 3);
 }

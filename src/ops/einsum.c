@@ -60,13 +60,15 @@ static rill_status measure(op_call *c, einsum *e, const rill_tensor *const *t) {
   char shape[SHAPE_TEXT];
   for (int o = 0; o < e->operands; o++) {
     if (t[o]->ndim != e->ndim[o])
-      return op_fail(c, RILL_ERROR_SHAPE, "equation \"%s\": operand %d has shape %s", c->args[0].as.string, o,
-                     shape_text(t[o]->shape, t[o]->ndim, shape));
+      return op_fail(c, RILL_ERROR_SHAPE, "equation \"%s\": operand %d has shape %s",
+                     c->args[0].as.string, o, shape_text(t[o]->shape, t[o]->ndim, shape));
     for (int d = 0; d < t[o]->ndim; d++) {
       int l = e->letter[o][d] - 'a';
       if (o && e->seen[0][l] && e->size[l] != t[o]->shape[d])
-        return op_fail(c, RILL_ERROR_SHAPE, "equation \"%s\": index %c is %lld in one operand and %lld in the other",
-                       c->args[0].as.string, 'a' + l, (long long)e->size[l], (long long)t[o]->shape[d]);
+        return op_fail(c, RILL_ERROR_SHAPE,
+                       "equation \"%s\": index %c is %lld in one operand and %lld in the other",
+                       c->args[0].as.string, 'a' + l, (long long)e->size[l],
+                       (long long)t[o]->shape[d]);
       e->size[l] = t[o]->shape[d];
     }
   }
@@ -92,7 +94,8 @@ static const rill_tensor *sum_alone(op_call *c, einsum *e, int o, const rill_ten
 }
 
 /* Operand o with its dims in the order of `want`; a letter it lacks is skipped. */
-static rill_tensor *ordered(op_call *c, const einsum *e, int o, const rill_tensor *t, const char *want) {
+static rill_tensor *ordered(op_call *c, const einsum *e, int o, const rill_tensor *t,
+                            const char *want) {
   int dims[RILL_MAX_DIMS], n = 0;
   for (; *want; want++)
     for (int d = 0; d < e->ndim[o]; d++)
@@ -114,7 +117,8 @@ static int64_t group(const einsum *e, bool in0, bool in1, bool in_result, char *
 }
 
 static rill_tensor *product(op_call *c, einsum *e, const rill_tensor *a, const rill_tensor *b) {
-  char batch[LETTERS + 1], inner[LETTERS + 1], rows[LETTERS + 1], cols[LETTERS + 1], order[4 * LETTERS + 1];
+  char batch[LETTERS + 1], inner[LETTERS + 1], rows[LETTERS + 1], cols[LETTERS + 1],
+      order[4 * LETTERS + 1];
   int64_t nb = group(e, true, true, true, batch), nk = group(e, true, true, false, inner);
   int64_t nr = group(e, true, false, true, rows), nc = group(e, false, true, true, cols);
   strcat(strcat(strcpy(order, batch), rows), inner);
@@ -153,7 +157,8 @@ const rill_op rill_op_einsum = {
     .forward = einsum_forward,
 };
 
-rill_tensor *rill_einsum(rill_context *ctx, const char *equation, const rill_tensor *const *operands, int count) {
+rill_tensor *rill_einsum(rill_context *ctx, const char *equation,
+                         const rill_tensor *const *operands, int count) {
   if (context_ready(ctx) && !equation) {
     error_set(ctx, RILL_ERROR_ARGUMENT, "einsum", "the equation is NULL");
     return NULL;

@@ -10,14 +10,17 @@
 void gemm_serial(const gemm *g) {
   size_t size = rill_dtype_size(g->dtype);
   if (g->bias)
-    for (int64_t i = 0; i < g->m; i++) memcpy(g->c + i * g->ldc * (int64_t)size, g->bias, (size_t)g->n * size);
+    for (int64_t i = 0; i < g->m; i++)
+      memcpy(g->c + i * g->ldc * (int64_t)size, g->bias, (size_t)g->n * size);
   double beta = g->bias ? 1 : g->beta;
   if (g->dtype == RILL_F32)
-    rill_gemm_f32(g->trans_a, g->trans_b, g->m, g->n, g->k, 1, (const float *)(const void *)g->a, g->lda,
-                  (const float *)(const void *)g->b, g->ldb, (float)beta, (float *)(void *)g->c, g->ldc);
+    rill_gemm_f32(g->trans_a, g->trans_b, g->m, g->n, g->k, 1, (const float *)(const void *)g->a,
+                  g->lda, (const float *)(const void *)g->b, g->ldb, (float)beta,
+                  (float *)(void *)g->c, g->ldc);
   else
-    rill_gemm_f64(g->trans_a, g->trans_b, g->m, g->n, g->k, 1, (const double *)(const void *)g->a, g->lda,
-                  (const double *)(const void *)g->b, g->ldb, beta, (double *)(void *)g->c, g->ldc);
+    rill_gemm_f64(g->trans_a, g->trans_b, g->m, g->n, g->k, 1, (const double *)(const void *)g->a,
+                  g->lda, (const double *)(const void *)g->b, g->ldb, beta, (double *)(void *)g->c,
+                  g->ldc);
 }
 
 static void gemm_rows(void *arg, int64_t begin, int64_t end, int slot) {

@@ -10,25 +10,28 @@ static bool writable(rill_context *ctx, const char *op, rill_tensor *target) {
 }
 
 /* Writes source, broadcast and converted, into target. */
-static rill_status assign(rill_context *ctx, const char *op, rill_tensor *target, const rill_tensor *source) {
+static rill_status assign(rill_context *ctx, const char *op, rill_tensor *target,
+                          const rill_tensor *source) {
   int64_t shape[RILL_MAX_DIMS], strides[RILL_MAX_DIMS];
   int ndim;
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   if (!shape_broadcast(target->shape, target->ndim, source->shape, source->ndim, shape, &ndim) ||
       !shape_equal(shape, ndim, target->shape, target->ndim))
     return error_set(ctx, RILL_ERROR_SHAPE, op, "a source of %s does not fit a target of %s",
-                     shape_text(source->shape, source->ndim, a), shape_text(target->shape, target->ndim, b));
+                     shape_text(source->shape, source->ndim, a),
+                     shape_text(target->shape, target->ndim, b));
   for (int d = 0; d < ndim; d++) {
     int own = d - (ndim - source->ndim);
     strides[d] = own < 0 || source->shape[own] == 1 ? 0 : source->strides[own];
   }
-  strided_copy(ctx, ndim, shape, (rill_dtype)source->dtype, source->data, strides, (rill_dtype)target->dtype,
-               target->data, target->strides);
+  strided_copy(ctx, ndim, shape, (rill_dtype)source->dtype, source->data, strides,
+               (rill_dtype)target->dtype, target->data, target->strides);
   return RILL_OK;
 }
 
 /* assign from a value computed with recording off; `value` owned by the open scope. */
-static rill_status assign_computed(rill_context *ctx, const char *op, rill_tensor *target, const rill_tensor *value) {
+static rill_status assign_computed(rill_context *ctx, const char *op, rill_tensor *target,
+                                   const rill_tensor *value) {
   if (value) assign(ctx, op, target, value);
   return ctx->error;
 }
@@ -51,7 +54,8 @@ rill_status rill_copy_(rill_context *ctx, rill_tensor *target, const rill_tensor
   return ctx->error;
 }
 
-rill_status rill_add_(rill_context *ctx, rill_tensor *target, const rill_tensor *other, double alpha) {
+rill_status rill_add_(rill_context *ctx, rill_tensor *target, const rill_tensor *other,
+                      double alpha) {
   if (!writable(ctx, "add_", target)) return rill_error(ctx);
   if (rill_scope_open(ctx) != RILL_OK) return rill_error(ctx);
   grad_mode before = ctx->grad_mode;

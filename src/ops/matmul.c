@@ -7,14 +7,15 @@
 typedef struct matrices {
   const rill_tensor *t;
   int64_t rows, cols, ld;
-  bool trans;                     /* stored transposed, with ld between its columns */
+  bool trans; /* stored transposed, with ld between its columns */
   int batch_ndim;
   int64_t batch_shape[RILL_MAX_DIMS], batch_strides[RILL_MAX_DIMS];
 } matrices;
 
 /* Can BLAS read the last two dims as they lie? */
 static bool readable(int64_t inner_size, int64_t inner, int64_t outer_size, int64_t outer) {
-  return (inner == 1 || inner_size == 1) && (outer_size == 1 || outer >= (inner_size ? inner_size : 1));
+  return (inner == 1 || inner_size == 1) &&
+         (outer_size == 1 || outer >= (inner_size ? inner_size : 1));
 }
 
 /* Views t as matrices, a vector as one row (left) or one column; copies it where BLAS could not read
@@ -53,14 +54,16 @@ static rill_status matmul_infer(op_call *c) {
   if (s != RILL_OK) return s;
   const rill_tensor *a = op_in(c, 0), *b = op_in(c, 1);
   char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
-  if (!a->ndim || !b->ndim) return op_fail(c, RILL_ERROR_SHAPE, "both operands need at least one dim");
+  if (!a->ndim || !b->ndim)
+    return op_fail(c, RILL_ERROR_SHAPE, "both operands need at least one dim");
   int64_t ka = a->shape[a->ndim - 1], kb = b->shape[b->ndim > 1 ? b->ndim - 2 : 0];
   if (ka != kb)
-    return op_fail(c, RILL_ERROR_SHAPE, "inner dimensions differ: %s x %s", shape_text(a->shape, a->ndim, ta),
-                   shape_text(b->shape, b->ndim, tb));
+    return op_fail(c, RILL_ERROR_SHAPE, "inner dimensions differ: %s x %s",
+                   shape_text(a->shape, a->ndim, ta), shape_text(b->shape, b->ndim, tb));
   int64_t shape[RILL_MAX_DIMS + 2];
   int ndim;
-  if (!shape_broadcast(a->shape, a->ndim > 2 ? a->ndim - 2 : 0, b->shape, b->ndim > 2 ? b->ndim - 2 : 0, shape, &ndim))
+  if (!shape_broadcast(a->shape, a->ndim > 2 ? a->ndim - 2 : 0, b->shape,
+                       b->ndim > 2 ? b->ndim - 2 : 0, shape, &ndim))
     return op_fail(c, RILL_ERROR_SHAPE, "batch dimensions do not broadcast: %s x %s",
                    shape_text(a->shape, a->ndim, ta), shape_text(b->shape, b->ndim, tb));
   if (a->ndim > 1) shape[ndim++] = a->shape[a->ndim - 2];
@@ -112,11 +115,21 @@ static bool foldable(const matrices *a, const matrices *b) {
 
 static rill_status matmul_forward(op_call *c) {
   batch_job j = {.ndim = 0};
-  if (!matrices_view(c, 0, true, &j.a) || !matrices_view(c, 1, false, &j.b)) return rill_error(c->ctx);
+  if (!matrices_view(c, 0, true, &j.a) || !matrices_view(c, 1, false, &j.b))
+    return rill_error(c->ctx);
   rill_tensor *y = c->out[0];
-  j.g = (gemm){.dtype = (rill_dtype)y->dtype, .trans_a = j.a.trans, .trans_b = j.b.trans, .m = j.a.rows,
-               .n = j.b.cols, .k = j.a.cols, .a = j.a.t->data, .lda = j.a.ld, .b = j.b.t->data, .ldb = j.b.ld,
-               .c = y->data, .ldc = j.b.cols > 0 ? j.b.cols : 1};
+  j.g = (gemm){.dtype = (rill_dtype)y->dtype,
+               .trans_a = j.a.trans,
+               .trans_b = j.b.trans,
+               .m = j.a.rows,
+               .n = j.b.cols,
+               .k = j.a.cols,
+               .a = j.a.t->data,
+               .lda = j.a.ld,
+               .b = j.b.t->data,
+               .ldb = j.b.ld,
+               .c = y->data,
+               .ldc = j.b.cols > 0 ? j.b.cols : 1};
   if (y->numel == 0) return RILL_OK;
   int64_t batches = y->numel / (j.g.m * j.g.n);
   if (foldable(&j.a, &j.b)) {
@@ -183,8 +196,8 @@ static rill_status bmm_forward(op_call *c) {
   const rill_tensor *a = op_in(c, 0), *b = op_in(c, 1);
   char ta[SHAPE_TEXT], tb[SHAPE_TEXT];
   if (a->ndim != 3 || b->ndim != 3 || a->shape[0] != b->shape[0])
-    return op_fail(c, RILL_ERROR_SHAPE, "needs [b,n,k] x [b,k,m], not %s x %s", shape_text(a->shape, a->ndim, ta),
-                   shape_text(b->shape, b->ndim, tb));
+    return op_fail(c, RILL_ERROR_SHAPE, "needs [b,n,k] x [b,k,m], not %s x %s",
+                   shape_text(a->shape, a->ndim, ta), shape_text(b->shape, b->ndim, tb));
   c->out[0] = rill_matmul(c->ctx, a, b);
   return rill_error(c->ctx);
 }

@@ -41,7 +41,8 @@ static void backward_part(void *arg, int64_t begin, int64_t end, int slot) {
     int64_t i = block * ROW_BLOCK, rows = j->rows - i < ROW_BLOCK ? j->rows - i : ROW_BLOCK;
     const void *g = at(j->g, i * j->cols, d), *x = at(j->x, i * j->cols, d), *w = j->weight;
     const void *mean = at(j->mean, i, d), *rstd = at(j->rstd, i, d);
-    void *gx = at(j->y, i * j->cols, d), *gw = at(j->gw, block * j->cols, d), *gb = at(j->gb, block * j->cols, d);
+    void *gx = at(j->y, i * j->cols, d), *gw = at(j->gw, block * j->cols, d),
+         *gb = at(j->gb, block * j->cols, d);
     size_t bytes = (size_t)j->cols * rill_dtype_size(d);
     if (gw) memset(gw, 0, bytes);
     if (gb) memset(gb, 0, bytes);
@@ -54,7 +55,9 @@ static void backward_part(void *arg, int64_t begin, int64_t end, int slot) {
 
 /* Arguments: input, weight?, (layer_norm: bias?,) eps. */
 static bool is_layer(const rill_op *op) { return op->data != NULL; }
-static double eps_of(const rill_op *op, const rill_value *args) { return args[is_layer(op) ? 3 : 2].as.f; }
+static double eps_of(const rill_op *op, const rill_value *args) {
+  return args[is_layer(op) ? 3 : 2].as.f;
+}
 
 static rill_status norm_infer(op_call *c) {
   rill_status s = op_need_real(c, 0);
@@ -66,9 +69,10 @@ static rill_status norm_infer(op_call *c) {
     if (!op_has(c, i)) continue;
     const rill_tensor *p = op_in(c, i);
     if (p->ndim != 1 || p->shape[0] != x->shape[x->ndim - 1] || p->dtype != x->dtype)
-      return op_fail(c, RILL_ERROR_SHAPE, "the %s is %s %s for an input of %s %s", i == 1 ? "weight" : "bias",
-                     rill_dtype_name((rill_dtype)p->dtype), shape_text(p->shape, p->ndim, a),
-                     rill_dtype_name((rill_dtype)x->dtype), shape_text(x->shape, x->ndim, b));
+      return op_fail(c, RILL_ERROR_SHAPE, "the %s is %s %s for an input of %s %s",
+                     i == 1 ? "weight" : "bias", rill_dtype_name((rill_dtype)p->dtype),
+                     shape_text(p->shape, p->ndim, a), rill_dtype_name((rill_dtype)x->dtype),
+                     shape_text(x->shape, x->ndim, b));
   }
   op_out_like(c, x, (rill_dtype)x->dtype);
   return RILL_OK;
@@ -85,8 +89,16 @@ static rill_status norm_forward(op_call *c) {
     if (layer) mean = op_new(c->ctx, c->op, (rill_dtype)y->dtype, &rows, 1);
   }
   if (c->ctx->error != RILL_OK) return c->ctx->error;
-  norm_job j = {.layer = layer, .dtype = (rill_dtype)y->dtype, .rows = rows, .cols = cols, .eps = eps_of(c->op, c->args),
-                .x = x, .weight = w, .bias = b, .y = y->data, .mean = mean ? mean->data : NULL,
+  norm_job j = {.layer = layer,
+                .dtype = (rill_dtype)y->dtype,
+                .rows = rows,
+                .cols = cols,
+                .eps = eps_of(c->op, c->args),
+                .x = x,
+                .weight = w,
+                .bias = b,
+                .y = y->data,
+                .mean = mean ? mean->data : NULL,
                 .rstd = rstd ? rstd->data : NULL};
   pool_for(c->ctx, rows, op_grain(cols), forward_part, &j);
   c->extra[0] = rstd;
@@ -104,15 +116,24 @@ static rill_status norm_backward(op_grad *g) {
   rill_context *ctx = g->ctx;
   const edge *in = &g->input[0];
   bool layer = is_layer(g->op), has_weight = g->args[1].kind == RILL_VALUE_TENSOR;
-  int64_t cols = in->shape[in->ndim - 1], rows = g->extra[0]->numel, blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+  int64_t cols = in->shape[in->ndim - 1], rows = g->extra[0]->numel,
+          blocks = (rows + ROW_BLOCK - 1) / ROW_BLOCK;
   const rill_tensor *x = tensor_contiguous(ctx, g->op->name, g->args[0].as.tensor), *w = NULL;
   if (has_weight) w = tensor_contiguous(ctx, g->op->name, g->args[1].as.tensor);
   rill_tensor *gx = g->need[0] ? op_grad_new(g, 0) : NULL, *gw = partial(g, 1, blocks, cols);
   rill_tensor *gb = layer ? partial(g, 2, blocks, cols) : NULL;
   if (ctx->error != RILL_OK) return ctx->error;
-  norm_job j = {.layer = layer, .dtype = (rill_dtype)x->dtype, .rows = rows, .cols = cols, .x = x->data,
-                .weight = w ? w->data : NULL, .g = g->grad[0]->data, .y = gx ? gx->data : NULL,
-                .mean = layer ? g->extra[1]->data : NULL, .rstd = g->extra[0]->data, .gw = gw ? gw->data : NULL,
+  norm_job j = {.layer = layer,
+                .dtype = (rill_dtype)x->dtype,
+                .rows = rows,
+                .cols = cols,
+                .x = x->data,
+                .weight = w ? w->data : NULL,
+                .g = g->grad[0]->data,
+                .y = gx ? gx->data : NULL,
+                .mean = layer ? g->extra[1]->data : NULL,
+                .rstd = g->extra[0]->data,
+                .gw = gw ? gw->data : NULL,
                 .gb = gb ? gb->data : NULL};
   pool_for(ctx, blocks, 1, backward_part, &j);
   g->result[0] = gx;
@@ -124,10 +145,12 @@ static rill_status norm_backward(op_grad *g) {
 const rill_op rill_op_layer_norm = {
     .name = "layer_norm",
     .exports = "nn.functional.layer_norm",
-    .signature = "input: Tensor, weight: Tensor? = None, bias: Tensor? = None, eps: float = 1e-05 -> Tensor",
+    .signature =
+        "input: Tensor, weight: Tensor? = None, bias: Tensor? = None, eps: float = 1e-05 -> Tensor",
     .doc = "torch.nn.functional.layer_norm over the last dim",
     .module = "rill_nn_layer_norm",
-    .pure = "rill_layer_norm_f32 rill_layer_norm_f64 rill_layer_norm_backward_f32 rill_layer_norm_backward_f64",
+    .pure = "rill_layer_norm_f32 rill_layer_norm_f64 rill_layer_norm_backward_f32 "
+            "rill_layer_norm_backward_f64",
     .save = OP_SAVE_INPUT(0) | OP_SAVE_INPUT(1),
     .infer = norm_infer,
     .forward = norm_forward,
@@ -141,7 +164,8 @@ const rill_op rill_op_rms_norm = {
     .signature = "input: Tensor, weight: Tensor? = None, eps: float = 1e-06 -> Tensor",
     .doc = "torch.nn.functional.rms_norm over the last dim",
     .module = "rill_nn_rms_norm",
-    .pure = "rill_rms_norm_f32 rill_rms_norm_f64 rill_rms_norm_backward_f32 rill_rms_norm_backward_f64",
+    .pure =
+        "rill_rms_norm_f32 rill_rms_norm_f64 rill_rms_norm_backward_f32 rill_rms_norm_backward_f64",
     .save = OP_SAVE_INPUT(0) | OP_SAVE_INPUT(1),
     .infer = norm_infer,
     .forward = norm_forward,
@@ -150,9 +174,11 @@ const rill_op rill_op_rms_norm = {
 
 rill_tensor *rill_layer_norm(rill_context *ctx, const rill_tensor *input, const rill_tensor *weight,
                              const rill_tensor *bias, double eps) {
-  return op_run1(ctx, &rill_op_layer_norm, (rill_value[]){op_t(input), op_to(weight), op_to(bias), op_f(eps)}, 4);
+  return op_run1(ctx, &rill_op_layer_norm,
+                 (rill_value[]){op_t(input), op_to(weight), op_to(bias), op_f(eps)}, 4);
 }
 
-rill_tensor *rill_rms_norm(rill_context *ctx, const rill_tensor *input, const rill_tensor *weight, double eps) {
+rill_tensor *rill_rms_norm(rill_context *ctx, const rill_tensor *input, const rill_tensor *weight,
+                           double eps) {
   return op_run1(ctx, &rill_op_rms_norm, (rill_value[]){op_t(input), op_to(weight), op_f(eps)}, 3);
 }

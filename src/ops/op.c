@@ -12,7 +12,8 @@ static rill_status check_args(op_call *c) {
       return op_fail(c, RILL_ERROR_ARGUMENT, "tensor argument %d is NULL", i);
     if (v->kind != RILL_VALUE_TENSORS) continue;
     if (v->count < 0 || (v->count && !v->as.tensors))
-      return op_fail(c, RILL_ERROR_ARGUMENT, "argument %d is a list of %d tensors at NULL", i, v->count);
+      return op_fail(c, RILL_ERROR_ARGUMENT, "argument %d is a list of %d tensors at NULL", i,
+                     v->count);
     for (int j = 0; j < v->count; j++)
       if (!v->as.tensors[j])
         return op_fail(c, RILL_ERROR_ARGUMENT, "tensor %d of argument %d is NULL", j, i);
@@ -62,7 +63,8 @@ static void keep_outputs(op_call *c, int64_t mark) {
   scope_drop_to(c->ctx, kept);
 }
 
-static rill_status run(op_call *c, rill_context *ctx, const rill_op *op, const rill_value *args, int nargs) {
+static rill_status run(op_call *c, rill_context *ctx, const rill_op *op, const rill_value *args,
+                       int nargs) {
   c->ctx = ctx;
   c->op = op;
   c->nargs = nargs;
@@ -96,7 +98,8 @@ rill_status op_run(rill_context *ctx, const rill_op *op, const rill_value *args,
   if (s != RILL_OK) return s;
   if (c.outputs > capacity || (c.outputs && !out)) {
     scope_drop_to(ctx, mark);
-    return op_fail(&c, RILL_ERROR_ARGUMENT, "%d outputs do not fit in %d places", c.outputs, capacity);
+    return op_fail(&c, RILL_ERROR_ARGUMENT, "%d outputs do not fit in %d places", c.outputs,
+                   capacity);
   }
   for (int o = 0; o < c.outputs; o++) out[o] = c.out[o];
   if (count) *count = c.outputs;
@@ -147,8 +150,9 @@ rill_status op_promote(op_call *c, int first, int n, bool to_float) {
   for (int i = first; i < first + n; i++) {
     rill_dtype d = (rill_dtype)op_in(c, i)->dtype;
     if (d == RILL_F16 || d == RILL_BF16)
-      return op_fail(c, RILL_ERROR_DTYPE, "argument %d is %s, which does not compute: convert it with rill_to first",
-                     i, rill_dtype_name(d));
+      return op_fail(c, RILL_ERROR_DTYPE,
+                     "argument %d is %s, which does not compute: convert it with rill_to first", i,
+                     rill_dtype_name(d));
   }
   rill_dtype to = (rill_dtype)op_in(c, first)->dtype;
   bool alike = true;
@@ -168,8 +172,8 @@ rill_status op_promote(op_call *c, int first, int n, bool to_float) {
 rill_status op_need_real(op_call *c, int i) {
   rill_dtype d = (rill_dtype)op_in(c, i)->dtype;
   return dtype_computes(d) ? RILL_OK
-                           : op_fail(c, RILL_ERROR_DTYPE, "argument %d must be f32 or f64, not %s", i,
-                                     rill_dtype_name(d));
+                           : op_fail(c, RILL_ERROR_DTYPE, "argument %d must be f32 or f64, not %s",
+                                     i, rill_dtype_name(d));
 }
 
 rill_status op_need_dtype(op_call *c, int i, rill_dtype dtype) {
@@ -179,7 +183,9 @@ rill_status op_need_dtype(op_call *c, int i, rill_dtype dtype) {
                               rill_dtype_name(dtype), rill_dtype_name(d));
 }
 
-int op_dim(op_call *c, int i) { return shape_dim(c->ctx, c->op->name, c->args[i].as.i, op_in(c, 0)->ndim); }
+int op_dim(op_call *c, int i) {
+  return shape_dim(c->ctx, c->op->name, c->args[i].as.i, op_in(c, 0)->ndim);
+}
 
 const void *op_data(op_call *c, int i) {
   const rill_tensor *t = tensor_contiguous(c->ctx, c->op->name, op_in(c, i));

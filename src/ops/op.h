@@ -25,12 +25,12 @@ typedef struct op_call {
   const rill_op *op;
   rill_value args[OP_MAX_ARGS]; /* as given, defaults filled in, dtypes promoted by infer */
   int nargs;
-  int outputs;                  /* 1 unless infer says otherwise */
+  int outputs; /* 1 unless infer says otherwise */
   op_spec spec[OP_MAX_OUTPUTS];
-  rill_tensor *out[OP_MAX_OUTPUTS];  /* made by the dispatcher from spec; by the op itself where
+  rill_tensor *out[OP_MAX_OUTPUTS]; /* made by the dispatcher from spec; by the op itself where
                                         it is a view or composite */
-  rill_tensor *extra[OP_MAX_EXTRA];  /* what forward wants kept for backward; set by forward */
-  bool recorded;                     /* a gradient will be wanted: save what backward needs */
+  rill_tensor *extra[OP_MAX_EXTRA]; /* what forward wants kept for backward; set by forward */
+  bool recorded;                    /* a gradient will be wanted: save what backward needs */
 } op_call;
 
 /* One backward call. Inputs are numbered through all tensor arguments in order, the entries of
@@ -38,22 +38,22 @@ typedef struct op_call {
 typedef struct op_grad {
   rill_context *ctx;
   const rill_op *op;
-  const rill_value *args;      /* as in forward; tensors only where saved, else NULL pointers */
-  rill_tensor *const *grad;    /* of each output: contiguous; NULL where none came */
-  rill_tensor **result;        /* set for each input with need[]; scope-owned */
+  const rill_value *args;   /* as in forward; tensors only where saved, else NULL pointers */
+  rill_tensor *const *grad; /* of each output: contiguous; NULL where none came */
+  rill_tensor **result;     /* set for each input with need[]; scope-owned */
   const bool *need;
-  const edge *input;           /* shape and dtype of each input */
+  const edge *input; /* shape and dtype of each input */
   int inputs;
   rill_tensor *out[OP_MAX_OUTPUTS]; /* saved outputs, NULL where not */
   rill_tensor *extra[OP_MAX_EXTRA];
 } op_grad;
 
 typedef enum op_flags {
-  OP_VIEW = 1,               /* the output shares the input's storage; forward makes it */
-  OP_RANDOM = 2,             /* draws from the context's stream unless a seed is given */
-  OP_INPLACE = 4,            /* changes its first argument, and returns it */
-  OP_NO_GRADIENT = 8,        /* results are piecewise constant or integers: never recorded */
-  OP_COMPOSITE = 16          /* forward is written with other ops, which record themselves */
+  OP_VIEW = 1,        /* the output shares the input's storage; forward makes it */
+  OP_RANDOM = 2,      /* draws from the context's stream unless a seed is given */
+  OP_INPLACE = 4,     /* changes its first argument, and returns it */
+  OP_NO_GRADIENT = 8, /* results are piecewise constant or integers: never recorded */
+  OP_COMPOSITE = 16   /* forward is written with other ops, which record themselves */
 } op_flags;
 
 #define OP_SAVE_INPUT(i)  (1u << (i))
@@ -65,27 +65,30 @@ struct rill_op {
   const char *exports;    /* canonical dotted name: "nn.functional.softmax"; NULL means the name */
   const char *aliases;    /* space-separated, or NULL */
   const char *deprecated; /* likewise */
-  const char *signature;  /* "input: Tensor, dim: int = -1 -> Tensor": also the defaults of rill_call.
+  const char
+      *signature;     /* "input: Tensor, dim: int = -1 -> Tensor": also the defaults of rill_call.
                              Types: Tensor, Tensor?, Tensor[], int, int[], int?, float, float?, bool,
                              str, dtype */
-  const char *doc;        /* one line */
-  const char *module;     /* constructor of the module face, or NULL */
-  const char *pure;       /* the pure face's symbols, space-separated */
-  const char *since;      /* NULL means "0.1.0" */
-  unsigned flags;         /* op_flags */
-  unsigned save;          /* OP_SAVE_*: what backward reads */
-  rill_status (*infer)(op_call *c);     /* checks, promotes, fills spec. NULL for composites */
+  const char *doc;    /* one line */
+  const char *module; /* constructor of the module face, or NULL */
+  const char *pure;   /* the pure face's symbols, space-separated */
+  const char *since;  /* NULL means "0.1.0" */
+  unsigned flags;     /* op_flags */
+  unsigned save;      /* OP_SAVE_*: what backward reads */
+  rill_status (*infer)(op_call *c); /* checks, promotes, fills spec. NULL for composites */
   rill_status (*forward)(op_call *c);
-  rill_status (*backward)(op_grad *g);  /* NULL: refuses inputs that require a gradient, unless
+  rill_status (*backward)(op_grad *g); /* NULL: refuses inputs that require a gradient, unless
                                            composite or OP_NO_GRADIENT */
   /* Of ops whose number of outputs has no bound (split): what rill_call runs in place of op_run. */
   rill_status (*call)(rill_context *ctx, const rill_op *op, const rill_value *args,
                       rill_tensor **out, int capacity, int *count);
-  const void *data;       /* of a family: which row */
+  const void *data; /* of a family: which row */
 };
 
 /* ---- arguments ---- */
-static inline rill_value op_t(const rill_tensor *t) { return (rill_value){RILL_VALUE_TENSOR, 1, {.tensor = t}}; }
+static inline rill_value op_t(const rill_tensor *t) {
+  return (rill_value){RILL_VALUE_TENSOR, 1, {.tensor = t}};
+}
 /* An optional tensor: NULL means absent. */
 static inline rill_value op_to(const rill_tensor *t) {
   return t ? op_t(t) : (rill_value){RILL_VALUE_NONE, 0, {.tensor = NULL}};
@@ -94,10 +97,14 @@ static inline rill_value op_ts(const rill_tensor *const *t, int n) {
   return (rill_value){RILL_VALUE_TENSORS, n, {.tensors = t}};
 }
 static inline rill_value op_i(int64_t i) { return (rill_value){RILL_VALUE_INT, 1, {.i = i}}; }
-static inline rill_value op_is(const int64_t *v, int n) { return (rill_value){RILL_VALUE_INTS, n, {.ints = v}}; }
+static inline rill_value op_is(const int64_t *v, int n) {
+  return (rill_value){RILL_VALUE_INTS, n, {.ints = v}};
+}
 static inline rill_value op_f(double f) { return (rill_value){RILL_VALUE_FLOAT, 1, {.f = f}}; }
 static inline rill_value op_b(bool b) { return (rill_value){RILL_VALUE_BOOL, 1, {.i = b}}; }
-static inline rill_value op_s(const char *s) { return (rill_value){RILL_VALUE_STRING, 1, {.string = s}}; }
+static inline rill_value op_s(const char *s) {
+  return (rill_value){RILL_VALUE_STRING, 1, {.string = s}};
+}
 
 /* ---- running ---- */
 /* Runs an op of one output; returns it (new, scope-owned) or NULL with the error set. */
@@ -129,7 +136,8 @@ int op_dim(op_call *c, int i);
 const void *op_data(op_call *c, int i);
 static inline void *op_result(const op_call *c, int i) { return c->out[i]->data; }
 /* A fresh tensor for a gradient or scratch: scope-owned. */
-static inline rill_tensor *op_new(rill_context *ctx, const rill_op *op, rill_dtype d, const int64_t *shape, int ndim) {
+static inline rill_tensor *op_new(rill_context *ctx, const rill_op *op, rill_dtype d,
+                                  const int64_t *shape, int ndim) {
   return tensor_new(ctx, op->name, d, shape, ndim);
 }
 /* A gradient for input i: fresh, of its shape and dtype. */

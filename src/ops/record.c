@@ -55,7 +55,8 @@ static bool connect_inputs(op_call *c, node *n, int *next) {
     if (!node_connect(c->ctx, n, w.input - 1, t)) return false;
     if (!saves_arg(c, w.arg)) continue;
     if (t->inference) {
-      op_fail(c, RILL_ERROR_GRAPH, "argument %d was made in inference mode and cannot be saved for backward", w.arg);
+      op_fail(c, RILL_ERROR_GRAPH,
+              "argument %d was made in inference mode and cannot be saved for backward", w.arg);
       return false;
     }
     node_save(n, (*next)++, t);
@@ -132,8 +133,14 @@ static bool load_saved(node_call *call, payload *p, op_grad *g) {
 
 static rill_status backward(node_call *call) {
   payload *p = call->node->payload;
-  op_grad g = {.ctx = call->ctx, .op = p->op, .args = p->args, .grad = call->grad, .result = call->result,
-               .need = call->need, .input = call->node->edge, .inputs = call->node->inputs};
+  op_grad g = {.ctx = call->ctx,
+               .op = p->op,
+               .args = p->args,
+               .grad = call->grad,
+               .result = call->result,
+               .need = call->need,
+               .input = call->node->edge,
+               .inputs = call->node->inputs};
   if (!load_saved(call, p, &g)) return rill_error(call->ctx);
   return p->op->backward(&g);
 }

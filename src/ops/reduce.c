@@ -20,7 +20,8 @@ typedef struct plan {
 } plan;
 
 /* Which dims; false with the error set for one out of range or named twice. */
-static bool mark_dims(rill_context *ctx, const char *op, const rill_value *dims, int ndim, bool *reduced) {
+static bool mark_dims(rill_context *ctx, const char *op, const rill_value *dims, int ndim,
+                      bool *reduced) {
   memset(reduced, dims->count == 0, RILL_MAX_DIMS * sizeof *reduced);
   for (int i = 0; i < dims->count; i++) {
     int d = shape_dim(ctx, op, dims->as.ints[i], ndim);
@@ -34,8 +35,8 @@ static bool mark_dims(rill_context *ctx, const char *op, const rill_value *dims,
   return true;
 }
 
-static bool plan_make(rill_context *ctx, const char *op, const rill_value *dims, const int64_t *shape, int ndim,
-                      plan *p) {
+static bool plan_make(rill_context *ctx, const char *op, const rill_value *dims,
+                      const int64_t *shape, int ndim, plan *p) {
   if (!mark_dims(ctx, op, dims, ndim, p->reduced)) return false;
   int first = -1, last = -1, count = 0, at = 0;
   for (int d = 0; d < ndim; d++) {
@@ -61,7 +62,8 @@ static bool plan_make(rill_context *ctx, const char *op, const rill_value *dims,
 }
 
 /* The tensor's elements in the plan's order, contiguous. */
-static const rill_tensor *planned(rill_context *ctx, const char *op, const plan *p, const rill_tensor *t) {
+static const rill_tensor *planned(rill_context *ctx, const char *op, const plan *p,
+                                  const rill_tensor *t) {
   if (!p->permuted) return tensor_contiguous(ctx, op, t);
   int64_t shape[RILL_MAX_DIMS], strides[RILL_MAX_DIMS];
   for (int d = 0; d < t->ndim; d++) {
@@ -124,9 +126,15 @@ static void slope_part(void *arg, int64_t i, int64_t end, int slot) {
   switch (j->kind) {
   case SUM: PURE(d, sum_backward, SMALL(g), LARGE(out), outer, n, inner); break;
   case MEAN: PURE(d, mean_backward, SMALL(g), LARGE(out), outer, n, inner); break;
-  case VAR: PURE(d, var_backward, SMALL(g), LARGE(x), SMALL(mean), j->number, LARGE(out), outer, n, inner); break;
-  case LOGSUMEXP: PURE(d, logsumexp_backward, SMALL(g), LARGE(x), SMALL(y), LARGE(out), outer, n, inner); break;
-  case NORM: PURE(d, norm_backward, SMALL(g), LARGE(x), SMALL(y), j->number, LARGE(out), outer, n, inner); break;
+  case VAR:
+    PURE(d, var_backward, SMALL(g), LARGE(x), SMALL(mean), j->number, LARGE(out), outer, n, inner);
+    break;
+  case LOGSUMEXP:
+    PURE(d, logsumexp_backward, SMALL(g), LARGE(x), SMALL(y), LARGE(out), outer, n, inner);
+    break;
+  case NORM:
+    PURE(d, norm_backward, SMALL(g), LARGE(x), SMALL(y), j->number, LARGE(out), outer, n, inner);
+    break;
   case MAX:
   case MIN: break; /* extreme_backward */
   }
@@ -146,7 +154,8 @@ static rill_status reduce_infer(op_call *c) {
   if (s != RILL_OK) return s;
   const rill_tensor *x = op_in(c, 0);
   plan p;
-  if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p)) return rill_error(c->ctx);
+  if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p))
+    return rill_error(c->ctx);
   if (keeps_integers && kind != SUM && p.n == 0 && p.outer > 0 && p.inner > 0)
     return op_fail(c, RILL_ERROR_SHAPE, "nothing to choose from: a reduced dim has size 0");
   int64_t shape[RILL_MAX_DIMS];
@@ -164,7 +173,8 @@ static int64_t row_grain(const plan *p) { return op_grain(p->n * p->inner); }
 static rill_status reduce_forward(op_call *c) {
   const rill_tensor *x = op_in(c, 0);
   plan p;
-  if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p)) return rill_error(c->ctx);
+  if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p))
+    return rill_error(c->ctx);
   rill_tensor *out = c->out[0], *to = out, *mean = NULL;
   if (!dtype_computes((rill_dtype)x->dtype)) { /* integers go through f64, exact to 2^53 */
     x = tensor_converted(c->ctx, c->op->name, x, RILL_F64);
@@ -172,10 +182,17 @@ static rill_status reduce_forward(op_call *c) {
   }
   if (x) x = planned(c->ctx, c->op->name, &p, x);
   if (!x || !to) return rill_error(c->ctx);
-  if (kind_of(c->op) == VAR && !(mean = op_new(c->ctx, c->op, (rill_dtype)to->dtype, to->shape, to->ndim)))
+  if (kind_of(c->op) == VAR &&
+      !(mean = op_new(c->ctx, c->op, (rill_dtype)to->dtype, to->shape, to->ndim)))
     return rill_error(c->ctx);
-  reduce_job j = {.kind = kind_of(c->op), .dtype = (rill_dtype)x->dtype, .number = number_of(c->op, c->args),
-                  .n = p.n, .inner = p.inner, .x = x->data, .out = to->data, .out_mean = mean ? mean->data : NULL};
+  reduce_job j = {.kind = kind_of(c->op),
+                  .dtype = (rill_dtype)x->dtype,
+                  .number = number_of(c->op, c->args),
+                  .n = p.n,
+                  .inner = p.inner,
+                  .x = x->data,
+                  .out = to->data,
+                  .out_mean = mean ? mean->data : NULL};
   pool_for(c->ctx, p.outer, row_grain(&p), reduce_part, &j);
   if (to != out) convert(RILL_F64, to->data, (rill_dtype)out->dtype, out->data, out->numel);
   if (c->recorded) c->extra[0] = mean;
@@ -185,14 +202,22 @@ static rill_status reduce_forward(op_call *c) {
 static rill_status reduce_backward(op_grad *g) {
   const edge *in = &g->input[0];
   plan p;
-  if (!plan_make(g->ctx, g->op->name, &g->args[ARG_DIMS], in->shape, in->ndim, &p)) return rill_error(g->ctx);
+  if (!plan_make(g->ctx, g->op->name, &g->args[ARG_DIMS], in->shape, in->ndim, &p))
+    return rill_error(g->ctx);
   const rill_tensor *x = g->args[0].as.tensor;
   if (x && !(x = planned(g->ctx, g->op->name, &p, x))) return rill_error(g->ctx);
   rill_tensor *out = op_grad_new(g, 0);
   if (!out) return rill_error(g->ctx);
-  reduce_job j = {.kind = kind_of(g->op), .dtype = (rill_dtype)out->dtype, .number = number_of(g->op, g->args),
-                  .n = p.n, .inner = p.inner, .x = x ? x->data : NULL, .y = g->out[0] ? g->out[0]->data : NULL,
-                  .g = g->grad[0]->data, .mean = g->extra[0] ? g->extra[0]->data : NULL, .out = out->data};
+  reduce_job j = {.kind = kind_of(g->op),
+                  .dtype = (rill_dtype)out->dtype,
+                  .number = number_of(g->op, g->args),
+                  .n = p.n,
+                  .inner = p.inner,
+                  .x = x ? x->data : NULL,
+                  .y = g->out[0] ? g->out[0]->data : NULL,
+                  .g = g->grad[0]->data,
+                  .mean = g->extra[0] ? g->extra[0]->data : NULL,
+                  .out = out->data};
   pool_for(g->ctx, p.outer, row_grain(&p), slope_part, &j);
   g->result[0] = unplanned(g->ctx, &p, out, in);
   return rill_error(g->ctx);
@@ -211,7 +236,8 @@ static rill_status extreme_backward(op_grad *g) {
   rill_context *ctx = g->ctx;
   const edge *in = &g->input[0];
   plan p;
-  if (!plan_make(ctx, g->op->name, &g->args[ARG_DIMS], in->shape, in->ndim, &p)) return rill_error(ctx);
+  if (!plan_make(ctx, g->op->name, &g->args[ARG_DIMS], in->shape, in->ndim, &p))
+    return rill_error(ctx);
   int dims[RILL_MAX_DIMS], count = 0;
   for (int d = 0; d < in->ndim; d++)
     if (p.reduced[d]) dims[count++] = d;
@@ -222,11 +248,12 @@ static rill_status extreme_backward(op_grad *g) {
   return rill_error(ctx);
 }
 
-static rill_tensor *run(rill_context *ctx, const rill_op *op, const rill_tensor *x, const int *dims, int ndims,
-                        bool keepdim, double number) {
+static rill_tensor *run(rill_context *ctx, const rill_op *op, const rill_tensor *x, const int *dims,
+                        int ndims, bool keepdim, double number) {
   int64_t wide[RILL_MAX_DIMS] = {0};
   if (context_ready(ctx) && (ndims < 0 || ndims > RILL_MAX_DIMS || (ndims && !dims))) {
-    error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "%d dims at %s", ndims, dims ? "an address" : "NULL");
+    error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "%d dims at %s", ndims,
+              dims ? "an address" : "NULL");
     return NULL;
   }
   for (int i = 0; i < ndims; i++) wide[i] = dims[i];
@@ -234,7 +261,8 @@ static rill_tensor *run(rill_context *ctx, const rill_op *op, const rill_tensor 
   return op_run1(ctx, op, args, kind_of(op) == VAR || kind_of(op) == NORM ? 4 : 3);
 }
 
-#define PURE_NAMES(op) "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64"
+#define PURE_NAMES(op)                                                                             \
+  "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64"
 #define REDUCE_OP(op, kind, canonical, other, more, saves, slope, text)                            \
   static const reduction kind_##op = kind;                                                         \
   const rill_op rill_op_##op = {                                                                   \
@@ -255,10 +283,11 @@ REDUCE_OP(sum, SUM, "sum", NULL, "", 0, reduce_backward, "torch.sum over dims (n
 REDUCE_OP(mean, MEAN, "mean", NULL, "", 0, reduce_backward, "torch.mean over dims (none: all)")
 REDUCE_OP(var, VAR, "var", NULL, ", correction: float = 1.0", OP_SAVE_INPUT(0), reduce_backward,
           "torch.var: squared deviations over n - correction")
-REDUCE_OP(logsumexp, LOGSUMEXP, "logsumexp", NULL, "", OP_SAVE_INPUT(0) | OP_SAVE_OUTPUT(0), reduce_backward,
-          "torch.logsumexp: log of the sum of exponentials")
-REDUCE_OP(norm, NORM, "linalg.vector_norm", NULL, ", ord: float = 2.0", OP_SAVE_INPUT(0) | OP_SAVE_OUTPUT(0),
-          reduce_backward, "torch.linalg.vector_norm: (sum |x|^p)^(1/p)")
+REDUCE_OP(logsumexp, LOGSUMEXP, "logsumexp", NULL, "", OP_SAVE_INPUT(0) | OP_SAVE_OUTPUT(0),
+          reduce_backward, "torch.logsumexp: log of the sum of exponentials")
+REDUCE_OP(norm, NORM, "linalg.vector_norm", NULL, ", ord: float = 2.0",
+          OP_SAVE_INPUT(0) | OP_SAVE_OUTPUT(0), reduce_backward,
+          "torch.linalg.vector_norm: (sum |x|^p)^(1/p)")
 #undef PURE_NAMES
 #define PURE_NAMES(op) "rill_" #op "_f32 rill_" #op "_f64"
 REDUCE_OP(max, MAX, "amax", NULL, "", OP_SAVE_INPUT(0) | OP_SAVE_OUTPUT(0), extreme_backward,
@@ -277,12 +306,12 @@ REDUCE_FACE(max)
 REDUCE_FACE(min)
 REDUCE_FACE(logsumexp)
 
-rill_tensor *rill_var(rill_context *ctx, const rill_tensor *input, const int *dims, int ndims, double correction,
-                      bool keepdim) {
+rill_tensor *rill_var(rill_context *ctx, const rill_tensor *input, const int *dims, int ndims,
+                      double correction, bool keepdim) {
   return run(ctx, &rill_op_var, input, dims, ndims, keepdim, correction);
 }
 
-rill_tensor *rill_norm(rill_context *ctx, const rill_tensor *input, double p, const int *dims, int ndims,
-                       bool keepdim) {
+rill_tensor *rill_norm(rill_context *ctx, const rill_tensor *input, double p, const int *dims,
+                       int ndims, bool keepdim) {
   return run(ctx, &rill_op_norm, input, dims, ndims, keepdim, p);
 }

@@ -38,8 +38,8 @@ static rill_status softmax_infer(op_call *c) {
 }
 
 /* out = the kernel over x (and g in backward) along dim; all of out's shape. */
-static rill_status run(rill_context *ctx, const rill_op *op, const rill_tensor *x, const rill_tensor *g, int dim,
-                       rill_tensor *out) {
+static rill_status run(rill_context *ctx, const rill_op *op, const rill_tensor *x,
+                       const rill_tensor *g, int dim, rill_tensor *out) {
   bool last = out->ndim == 0 || dim == out->ndim - 1;
   grad_mode before = ctx->grad_mode;
   ctx->grad_mode = GRAD_OFF;
@@ -49,7 +49,8 @@ static rill_status run(rill_context *ctx, const rill_op *op, const rill_tensor *
   if (x && !last) to = op_new(ctx, op, (rill_dtype)out->dtype, x->shape, x->ndim);
   if (ctx->error == RILL_OK && out->numel) {
     int64_t cols = to->ndim ? to->shape[to->ndim - 1] : 1;
-    softmax_job j = {op->data != NULL, (rill_dtype)to->dtype, cols, x->data, g ? g->data : NULL, to->data};
+    softmax_job j = {op->data != NULL, (rill_dtype)to->dtype, cols,
+                     x->data,          g ? g->data : NULL,    to->data};
     pool_for(ctx, to->numel / cols, op_grain(cols), softmax_part, &j);
     if (to != out) rill_copy_(ctx, out, rill_transpose(ctx, to, dim, -1));
   }
@@ -57,7 +58,9 @@ static rill_status run(rill_context *ctx, const rill_op *op, const rill_tensor *
   return ctx->error;
 }
 
-static rill_status softmax_forward(op_call *c) { return run(c->ctx, c->op, op_in(c, 0), NULL, op_dim(c, 1), c->out[0]); }
+static rill_status softmax_forward(op_call *c) {
+  return run(c->ctx, c->op, op_in(c, 0), NULL, op_dim(c, 1), c->out[0]);
+}
 
 static rill_status softmax_backward(op_grad *g) {
   rill_tensor *out = g->result[0] = op_grad_new(g, 0);
@@ -72,7 +75,8 @@ static rill_status softmax_backward(op_grad *g) {
       .signature = "input: Tensor, dim: int = -1 -> Tensor",                                       \
       .doc = text,                                                                                 \
       .module = "rill_nn_" #op,                                                                    \
-      .pure = "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
+      .pure =                                                                                      \
+          "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = OP_SAVE_OUTPUT(0),                                                                   \
       .infer = softmax_infer,                                                                      \
       .forward = softmax_forward,                                                                  \

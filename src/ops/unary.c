@@ -19,7 +19,9 @@ typedef struct unary_job {
   char *out;
 } unary_job;
 
-static const void *at(const char *data, int64_t i, size_t size) { return data ? data + i * (int64_t)size : NULL; }
+static const void *at(const char *data, int64_t i, size_t size) {
+  return data ? data + i * (int64_t)size : NULL;
+}
 
 static void unary_part(void *arg, int64_t i, int64_t end, int slot) {
   const unary_job *j = arg;
@@ -28,7 +30,8 @@ static void unary_part(void *arg, int64_t i, int64_t end, int slot) {
   const void *g = at(j->g, i, size), *x = at(j->x, i, size), *y = at(j->y, i, size);
   (void)slot;
   if (g)
-    j->dtype == RILL_F32 ? j->k->backward_f32(g, x, y, out, end - i) : j->k->backward_f64(g, x, y, out, end - i);
+    j->dtype == RILL_F32 ? j->k->backward_f32(g, x, y, out, end - i)
+                         : j->k->backward_f64(g, x, y, out, end - i);
   else
     j->dtype == RILL_F32 ? j->k->f32(x, out, end - i) : j->k->f64(x, out, end - i);
 }
@@ -53,22 +56,30 @@ static rill_status unary_backward(op_grad *g) {
   const rill_tensor *x = NULL;
   if (out && g->args[0].as.tensor) x = tensor_contiguous(g->ctx, g->op->name, g->args[0].as.tensor);
   if (!out || g->ctx->error != RILL_OK) return rill_error(g->ctx);
-  unary_job j = {k, (rill_dtype)out->dtype, g->grad[0]->data, x ? x->data : NULL,
-                 g->out[0] ? g->out[0]->data : NULL, out->data};
+  unary_job j = {k,
+                 (rill_dtype)out->dtype,
+                 g->grad[0]->data,
+                 x ? x->data : NULL,
+                 g->out[0] ? g->out[0]->data : NULL,
+                 out->data};
   pool_for(g->ctx, out->numel, op_grain(1), unary_part, &j);
   g->result[0] = out;
   return RILL_OK;
 }
 
 #define UNARY_OP(op, uses, value, gradient, text)                                                  \
-  static const unary_kernel kernel_##op = {rill_##op##_f32, rill_##op##_f64, rill_##op##_backward_f32, \
-                                           rill_##op##_backward_f64, (uses) == USES_Y};            \
+  static const unary_kernel kernel_##op = {rill_##op##_f32, rill_##op##_f64,                       \
+                                           rill_##op##_backward_f32, rill_##op##_backward_f64,     \
+                                           (uses) == USES_Y};                                      \
   const rill_op rill_op_##op = {                                                                   \
       .name = #op,                                                                                 \
       .signature = "input: Tensor -> Tensor",                                                      \
       .doc = text,                                                                                 \
-      .pure = "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
-      .save = (uses) == USES_X ? OP_SAVE_INPUT(0) : (uses) == USES_Y ? OP_SAVE_OUTPUT(0) : 0,      \
+      .pure =                                                                                      \
+          "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
+      .save = (uses) == USES_X   ? OP_SAVE_INPUT(0)                                                \
+              : (uses) == USES_Y ? OP_SAVE_OUTPUT(0)                                               \
+                                 : 0,                                                              \
       .infer = unary_infer,                                                                        \
       .forward = unary_forward,                                                                    \
       .backward = unary_backward,                                                                  \
@@ -105,27 +116,33 @@ static void pair_part(void *arg, int64_t i, int64_t end, int slot) {
       g ? rill_clamp_backward_f32(g, x, NULL, out, n, a, b) : rill_clamp_f32(x, out, n, a, b);
   } else {
     if (j->softplus)
-      g ? rill_softplus_backward_f64(g, x, NULL, out, n, j->a, j->b) : rill_softplus_f64(x, out, n, j->a, j->b);
+      g ? rill_softplus_backward_f64(g, x, NULL, out, n, j->a, j->b)
+        : rill_softplus_f64(x, out, n, j->a, j->b);
     else
-      g ? rill_clamp_backward_f64(g, x, NULL, out, n, j->a, j->b) : rill_clamp_f64(x, out, n, j->a, j->b);
+      g ? rill_clamp_backward_f64(g, x, NULL, out, n, j->a, j->b)
+        : rill_clamp_f64(x, out, n, j->a, j->b);
   }
 }
 
-static rill_status pair_run(rill_context *ctx, const rill_op *op, const rill_value *args, const rill_tensor *x,
-                            const rill_tensor *g, rill_tensor *out) {
+static rill_status pair_run(rill_context *ctx, const rill_op *op, const rill_value *args,
+                            const rill_tensor *x, const rill_tensor *g, rill_tensor *out) {
   x = tensor_contiguous(ctx, op->name, x);
   if (!x) return rill_error(ctx);
-  pair_job j = {op->data != NULL, (rill_dtype)out->dtype, g ? g->data : NULL, x->data, out->data, args[1].as.f, args[2].as.f};
+  pair_job j = {op->data != NULL, (rill_dtype)out->dtype, g ? g->data : NULL, x->data,
+                out->data,        args[1].as.f,           args[2].as.f};
   pool_for(ctx, out->numel, op_grain(1), pair_part, &j);
   return RILL_OK;
 }
 
-static rill_status pair_forward(op_call *c) { return pair_run(c->ctx, c->op, c->args, op_in(c, 0), NULL, c->out[0]); }
+static rill_status pair_forward(op_call *c) {
+  return pair_run(c->ctx, c->op, c->args, op_in(c, 0), NULL, c->out[0]);
+}
 
 static rill_status pair_backward(op_grad *g) {
   g->result[0] = op_grad_new(g, 0);
-  return g->result[0] ? pair_run(g->ctx, g->op, g->args, g->args[0].as.tensor, g->grad[0], g->result[0])
-                      : rill_error(g->ctx);
+  return g->result[0]
+             ? pair_run(g->ctx, g->op, g->args, g->args[0].as.tensor, g->grad[0], g->result[0])
+             : rill_error(g->ctx);
 }
 
 const rill_op rill_op_clamp = {
@@ -146,7 +163,8 @@ const rill_op rill_op_softplus = {
     .signature = "input: Tensor, beta: float = 1.0, threshold: float = 20.0 -> Tensor",
     .doc = "torch.nn.functional.softplus: log(1 + exp(beta x)) / beta",
     .module = "rill_nn_softplus",
-    .pure = "rill_softplus_f32 rill_softplus_f64 rill_softplus_backward_f32 rill_softplus_backward_f64",
+    .pure =
+        "rill_softplus_f32 rill_softplus_f64 rill_softplus_backward_f32 rill_softplus_backward_f64",
     .save = OP_SAVE_INPUT(0),
     .infer = unary_infer,
     .forward = pair_forward,
@@ -158,6 +176,8 @@ rill_tensor *rill_clamp(rill_context *ctx, const rill_tensor *input, double min,
   return op_run1(ctx, &rill_op_clamp, (rill_value[]){op_t(input), op_f(min), op_f(max)}, 3);
 }
 
-rill_tensor *rill_softplus(rill_context *ctx, const rill_tensor *input, double beta, double threshold) {
-  return op_run1(ctx, &rill_op_softplus, (rill_value[]){op_t(input), op_f(beta), op_f(threshold)}, 3);
+rill_tensor *rill_softplus(rill_context *ctx, const rill_tensor *input, double beta,
+                           double threshold) {
+  return op_run1(ctx, &rill_op_softplus, (rill_value[]){op_t(input), op_f(beta), op_f(threshold)},
+                 3);
 }

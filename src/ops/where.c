@@ -17,8 +17,8 @@ static void where_row(void *arg, const char *const *in, const int64_t *s, int64_
 }
 
 /* out = condition ? a : b, where a and b have out's dtype or (integers) go through f64. */
-static rill_status choose(rill_context *ctx, const rill_op *op, const rill_tensor *condition, const rill_tensor *a,
-                          const rill_tensor *b, rill_tensor *out) {
+static rill_status choose(rill_context *ctx, const rill_op *op, const rill_tensor *condition,
+                          const rill_tensor *a, const rill_tensor *b, rill_tensor *out) {
   rill_dtype dtype = dtype_computes((rill_dtype)out->dtype) ? (rill_dtype)out->dtype : RILL_F64;
   rill_tensor *to = dtype == out->dtype ? out : op_new(ctx, op, dtype, out->shape, out->ndim);
   a = tensor_converted(ctx, op->name, a, dtype);
@@ -44,15 +44,19 @@ static rill_status where_forward(op_call *c) {
 
 /* The gradient where `keep` equals the condition, zero elsewhere. */
 static rill_tensor *masked_grad(op_grad *g, const rill_tensor *condition, bool keep) {
-  rill_tensor *grad = g->grad[0], *out = op_new(g->ctx, g->op, (rill_dtype)grad->dtype, grad->shape, grad->ndim);
+  rill_tensor *grad = g->grad[0],
+              *out = op_new(g->ctx, g->op, (rill_dtype)grad->dtype, grad->shape, grad->ndim);
   rill_tensor *zero = rill_scalar(g->ctx, (rill_dtype)grad->dtype, 0);
   if (!out || !zero) return NULL;
-  return choose(g->ctx, g->op, condition, keep ? grad : zero, keep ? zero : grad, out) == RILL_OK ? out : NULL;
+  return choose(g->ctx, g->op, condition, keep ? grad : zero, keep ? zero : grad, out) == RILL_OK
+             ? out
+             : NULL;
 }
 
 static rill_status where_backward(op_grad *g) {
   for (int i = 1; i <= 2; i++)
-    if (g->need[i] && !(g->result[i] = masked_grad(g, g->args[0].as.tensor, i == 1))) return rill_error(g->ctx);
+    if (g->need[i] && !(g->result[i] = masked_grad(g, g->args[0].as.tensor, i == 1)))
+      return rill_error(g->ctx);
   return RILL_OK;
 }
 
@@ -67,7 +71,8 @@ const rill_op rill_op_where = {
     .backward = where_backward,
 };
 
-rill_tensor *rill_where(rill_context *ctx, const rill_tensor *condition, const rill_tensor *a, const rill_tensor *b) {
+rill_tensor *rill_where(rill_context *ctx, const rill_tensor *condition, const rill_tensor *a,
+                        const rill_tensor *b) {
   return op_run1(ctx, &rill_op_where, (rill_value[]){op_t(condition), op_t(a), op_t(b)}, 3);
 }
 
@@ -79,7 +84,8 @@ static rill_status fill_infer(op_call *c) {
 
 static rill_status fill_forward(op_call *c) {
   rill_tensor *value = rill_scalar(c->ctx, (rill_dtype)c->out[0]->dtype, c->args[2].as.f);
-  return value ? choose(c->ctx, c->op, op_in(c, 1), value, op_in(c, 0), c->out[0]) : rill_error(c->ctx);
+  return value ? choose(c->ctx, c->op, op_in(c, 1), value, op_in(c, 0), c->out[0])
+               : rill_error(c->ctx);
 }
 
 static rill_status fill_backward(op_grad *g) {
@@ -98,6 +104,8 @@ const rill_op rill_op_masked_fill = {
     .backward = fill_backward,
 };
 
-rill_tensor *rill_masked_fill(rill_context *ctx, const rill_tensor *input, const rill_tensor *mask, double value) {
-  return op_run1(ctx, &rill_op_masked_fill, (rill_value[]){op_t(input), op_t(mask), op_f(value)}, 3);
+rill_tensor *rill_masked_fill(rill_context *ctx, const rill_tensor *input, const rill_tensor *mask,
+                              double value) {
+  return op_run1(ctx, &rill_op_masked_fill, (rill_value[]){op_t(input), op_t(mask), op_f(value)},
+                 3);
 }

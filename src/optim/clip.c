@@ -20,7 +20,8 @@ static void touch_all(rill_optimizer *o) {
 static bool limit_ok(rill_context *ctx, const char *op, const char *name, double limit) {
   if (limit >= 0) return true;
   char text[NUMBER_SIZE];
-  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %s, it must not be negative", name, number_print(text, limit));
+  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %s, it must not be negative", name,
+            number_print(text, limit));
   return false;
 }
 
@@ -28,8 +29,10 @@ static bool limit_ok(rill_context *ctx, const char *op, const char *name, double
 
 static void square_part(void *arg, optim_parameter *p, int64_t i, int64_t n, int64_t stretch) {
   double *sums = arg, sum;
-  if (p->tensor->dtype == RILL_F32) rill_sum_squares_f32(grad_from(p, i), n, &sum);
-  else rill_sum_squares_f64(grad_from(p, i), n, &sum);
+  if (p->tensor->dtype == RILL_F32)
+    rill_sum_squares_f32(grad_from(p, i), n, &sum);
+  else
+    rill_sum_squares_f64(grad_from(p, i), n, &sum);
   sums[stretch] += sum;
 }
 
@@ -37,13 +40,17 @@ static void scale_part(void *arg, optim_parameter *p, int64_t i, int64_t n, int6
   double by = *(const double *)arg;
   void *g = grad_from(p, i);
   (void)stretch;
-  if (p->tensor->dtype == RILL_F32) rill_scale_f32(g, (float)by, 0, g, n);
-  else rill_scale_f64(g, by, 0, g, n);
+  if (p->tensor->dtype == RILL_F32)
+    rill_scale_f32(g, (float)by, 0, g, n);
+  else
+    rill_scale_f64(g, by, 0, g, n);
 }
 
-rill_status rill_clip_grad_norm(rill_context *ctx, rill_optimizer *optimizer, double max_norm, double *norm) {
+rill_status rill_clip_grad_norm(rill_context *ctx, rill_optimizer *optimizer, double max_norm,
+                                double *norm) {
   static const char op[] = "clip_grad_norm";
-  if (!optimizer_ready(ctx, op, optimizer) || !limit_ok(ctx, op, "max_norm", max_norm)) return rill_error(ctx);
+  if (!optimizer_ready(ctx, op, optimizer) || !limit_ok(ctx, op, "max_norm", max_norm))
+    return rill_error(ctx);
   size_t stretches = (size_t)(optimizer_active(optimizer) / OPTIM_GRAIN) + 1;
   double total = 0, *sums = context_alloc(ctx, op, stretches * sizeof *sums);
   if (!sums) return ctx->error;
@@ -65,13 +72,16 @@ static void clamp_part(void *arg, optim_parameter *p, int64_t i, int64_t n, int6
   double limit = *(const double *)arg;
   void *g = grad_from(p, i);
   (void)stretch;
-  if (p->tensor->dtype == RILL_F32) rill_clamp_f32(g, g, n, (float)-limit, (float)limit);
-  else rill_clamp_f64(g, g, n, -limit, limit);
+  if (p->tensor->dtype == RILL_F32)
+    rill_clamp_f32(g, g, n, (float)-limit, (float)limit);
+  else
+    rill_clamp_f64(g, g, n, -limit, limit);
 }
 
 rill_status rill_clip_grad_value(rill_context *ctx, rill_optimizer *optimizer, double value) {
   static const char op[] = "clip_grad_value";
-  if (!optimizer_ready(ctx, op, optimizer) || !limit_ok(ctx, op, "value", value)) return rill_error(ctx);
+  if (!optimizer_ready(ctx, op, optimizer) || !limit_ok(ctx, op, "value", value))
+    return rill_error(ctx);
   optimizer_pass(ctx, optimizer, clamp_part, &value);
   touch_all(optimizer);
   return RILL_OK;

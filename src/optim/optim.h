@@ -21,7 +21,7 @@ struct rill_optimizer {
   rill_optimizer_kind kind;
   int64_t steps;
   rill_optimizer_options *groups; /* with defaults filled in */
-  optim_parameter *parameters;    /* in the order they were added: their index names their tensors */
+  optim_parameter *parameters; /* in the order they were added: their index names their tensors */
   int group_count, parameter_count;
 };
 
@@ -42,11 +42,13 @@ int64_t optimizer_active(rill_optimizer *o);
 /* ---- checkpoints (optimizer.c) ---- */
 
 /* Puts a copy of `value` in the place of the remembered tensor `name` ("3.exp_avg"). Errors name it. */
-rill_status optimizer_restore(rill_context *ctx, rill_optimizer *o, const char *name, const rill_tensor *value);
+rill_status optimizer_restore(rill_context *ctx, rill_optimizer *o, const char *name,
+                              const rill_tensor *value);
 int optimizer_parameter_count(const rill_optimizer *o);
 /* Updates of one parameter so far; -1 where there is none of that index. */
 int64_t optimizer_parameter_steps(const rill_optimizer *o, int index);
-rill_status optimizer_set_parameter_steps(rill_context *ctx, rill_optimizer *o, int index, int64_t steps);
+rill_status optimizer_set_parameter_steps(rill_context *ctx, rill_optimizer *o, int index,
+                                          int64_t steps);
 /* What rill_optimizer_steps tells. */
 rill_status optimizer_set_steps(rill_context *ctx, rill_optimizer *o, int64_t steps);
 

@@ -59,11 +59,12 @@ void rill_optimizer_options_init(rill_optimizer_options *options) {
   if (options) *options = (rill_optimizer_options)RILL_OPTIMIZER_OPTIONS_INIT;
 }
 
-static bool in_range(rill_context *ctx, const char *op, const char *name, double value, double end) {
+static bool in_range(rill_context *ctx, const char *op, const char *name, double value,
+                     double end) {
   if (value >= 0 && value < end) return true;
   char a[NUMBER_SIZE], b[NUMBER_SIZE];
-  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %s, it must lie in [0, %s)", name, number_print(a, value),
-            number_print(b, end));
+  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is %s, it must lie in [0, %s)", name,
+            number_print(a, value), number_print(b, end));
   return false;
 }
 
@@ -77,12 +78,16 @@ static bool read_options(rill_context *ctx, const char *op, rill_optimizer_optio
   if (into->eps == 0) into->eps = 1e-8;
   if (!in_range(ctx, op, "lr", into->lr, INFINITY) ||
       !in_range(ctx, op, "weight_decay", into->weight_decay, INFINITY) ||
-      !in_range(ctx, op, "momentum", into->momentum, INFINITY) || !in_range(ctx, op, "beta1", into->beta1, 1) ||
-      !in_range(ctx, op, "beta2", into->beta2, 1) || !in_range(ctx, op, "eps", into->eps, INFINITY))
+      !in_range(ctx, op, "momentum", into->momentum, INFINITY) ||
+      !in_range(ctx, op, "beta1", into->beta1, 1) || !in_range(ctx, op, "beta2", into->beta2, 1) ||
+      !in_range(ctx, op, "eps", into->eps, INFINITY))
     return false;
-  if (isfinite(into->dampening) && (!into->nesterov || (into->momentum > 0 && into->dampening == 0))) return true;
-  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s", isfinite(into->dampening)
-                ? "nesterov needs a momentum and no dampening" : "dampening is not finite");
+  if (isfinite(into->dampening) &&
+      (!into->nesterov || (into->momentum > 0 && into->dampening == 0)))
+    return true;
+  error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s",
+            isfinite(into->dampening) ? "nesterov needs a momentum and no dampening"
+                                      : "dampening is not finite");
   return false;
 }
 
@@ -95,41 +100,49 @@ static int group_of(const rill_optimizer *o, const rill_tensor *t) {
 static bool can_optimize(rill_context *ctx, const char *op, const rill_optimizer *o,
                          rill_tensor *const *parameters, int i) {
   const rill_tensor *t = parameters[i];
-  if (!t) error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is NULL", i);
+  if (!t)
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is NULL", i);
   else if (!rill_is_leaf(t))
     error_set(ctx, RILL_ERROR_GRAPH, op, "parameter %d is the result of recorded ops", i);
   else if (!dtype_computes((rill_dtype)t->dtype))
     error_set(ctx, RILL_ERROR_DTYPE, op, "parameter %d must be f32 or f64, not %s", i,
               rill_dtype_name((rill_dtype)t->dtype));
-  else if (!t->contiguous) error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is not contiguous", i);
+  else if (!t->contiguous)
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is not contiguous", i);
   else if (group_of(o, t) >= 0)
-    error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is in group %d already", i, group_of(o, t));
+    error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameter %d is in group %d already", i,
+              group_of(o, t));
   for (int j = 0; ctx->error == RILL_OK && j < i; j++)
-    if (parameters[j] == t) error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameters %d and %d are the same", j, i);
+    if (parameters[j] == t)
+      error_set(ctx, RILL_ERROR_ARGUMENT, op, "parameters %d and %d are the same", j, i);
   return ctx->error == RILL_OK;
 }
 
 /* A larger copy of an array of `count` items; NULL with the error set. */
-static void *extended(rill_context *ctx, const char *op, const void *items, int count, int more, size_t size) {
+static void *extended(rill_context *ctx, const char *op, const void *items, int count, int more,
+                      size_t size) {
   void *block = context_alloc(ctx, op, ((size_t)count + (size_t)more) * size);
   if (block && count) memcpy(block, items, (size_t)count * size);
   return block;
 }
 
-rill_status rill_optimizer_add_group(rill_context *ctx, rill_optimizer *optimizer, rill_tensor *const *parameters,
-                                     int count, const rill_optimizer_options *options, int *group) {
+rill_status rill_optimizer_add_group(rill_context *ctx, rill_optimizer *optimizer,
+                                     rill_tensor *const *parameters, int count,
+                                     const rill_optimizer_options *options, int *group) {
   static const char op[] = "optimizer_add_group";
   rill_optimizer *o = optimizer;
   rill_optimizer_options read;
   if (!optimizer_ready(ctx, op, o)) return rill_error(ctx);
   if (count < 0 || (count && !parameters))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%d parameters at %s", count, parameters ? "an address" : "NULL");
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%d parameters at %s", count,
+                     parameters ? "an address" : "NULL");
   if (!read_options(ctx, op, &read, options)) return ctx->error;
   for (int i = 0; i < count; i++)
     if (!can_optimize(ctx, op, o, parameters, i)) return ctx->error;
 
   rill_optimizer_options *groups = extended(ctx, op, o->groups, o->group_count, 1, sizeof *groups);
-  optim_parameter *all = groups ? extended(ctx, op, o->parameters, o->parameter_count, count, sizeof *all) : NULL;
+  optim_parameter *all =
+      groups ? extended(ctx, op, o->parameters, o->parameter_count, count, sizeof *all) : NULL;
   if (!all) {
     heap_free(groups);
     return ctx->error;
@@ -148,25 +161,31 @@ rill_status rill_optimizer_add_group(rill_context *ctx, rill_optimizer *optimize
   return RILL_OK;
 }
 
-rill_status rill_optimizer_add_module(rill_context *ctx, rill_optimizer *optimizer, rill_module *module,
-                                      const rill_optimizer_options *options, int *group) {
+rill_status rill_optimizer_add_module(rill_context *ctx, rill_optimizer *optimizer,
+                                      rill_module *module, const rill_optimizer_options *options,
+                                      int *group) {
   static const char op[] = "optimizer_add_module";
   if (!optimizer_ready(ctx, op, optimizer)) return rill_error(ctx);
   if (!module) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "the module is NULL");
   int count;
   rill_tensor **parameters = module_parameters(ctx, op, module, &count);
-  if (ctx->error == RILL_OK) rill_optimizer_add_group(ctx, optimizer, parameters, count, options, group);
+  if (ctx->error == RILL_OK)
+    rill_optimizer_add_group(ctx, optimizer, parameters, count, options, group);
   heap_free(parameters);
   return ctx->error;
 }
 
-int rill_optimizer_group_count(const rill_optimizer *optimizer) { return optimizer ? optimizer->group_count : 0; }
-
-double rill_optimizer_lr(const rill_optimizer *optimizer, int group) {
-  return optimizer && group >= 0 && group < optimizer->group_count ? optimizer->groups[group].lr : NAN;
+int rill_optimizer_group_count(const rill_optimizer *optimizer) {
+  return optimizer ? optimizer->group_count : 0;
 }
 
-rill_status rill_optimizer_set_lr(rill_context *ctx, rill_optimizer *optimizer, int group, double lr) {
+double rill_optimizer_lr(const rill_optimizer *optimizer, int group) {
+  return optimizer && group >= 0 && group < optimizer->group_count ? optimizer->groups[group].lr
+                                                                   : NAN;
+}
+
+rill_status rill_optimizer_set_lr(rill_context *ctx, rill_optimizer *optimizer, int group,
+                                  double lr) {
   static const char op[] = "optimizer_set_lr";
   if (!optimizer_ready(ctx, op, optimizer)) return rill_error(ctx);
   if (group < 0 || group >= optimizer->group_count)
@@ -184,7 +203,9 @@ rill_status rill_optimizer_zero_grad(rill_context *ctx, rill_optimizer *optimize
   return ctx->error;
 }
 
-int64_t rill_optimizer_steps(const rill_optimizer *optimizer) { return optimizer ? optimizer->steps : 0; }
+int64_t rill_optimizer_steps(const rill_optimizer *optimizer) {
+  return optimizer ? optimizer->steps : 0;
+}
 
 /* ---- what is remembered ---- */
 
@@ -220,7 +241,8 @@ rill_tensor *rill_optimizer_tensor(const rill_optimizer *optimizer, int index) {
   return optimizer->parameters[parameter].slot[slot];
 }
 
-int64_t rill_optimizer_tensor_name(const rill_optimizer *optimizer, int index, char *out, size_t size) {
+int64_t rill_optimizer_tensor_name(const rill_optimizer *optimizer, int index, char *out,
+                                   size_t size) {
   int parameter, slot;
   if ((size && !out) || !rill_optimizer_tensor(optimizer, index)) return -1;
   find_tensor(optimizer, index, &parameter, &slot);
@@ -238,7 +260,8 @@ int64_t rill_optimizer_tensor_name(const rill_optimizer *optimizer, int index, c
 static bool read_name(const rill_optimizer *o, const char *name, int *parameter, int *slot) {
   int64_t index = 0;
   const char *c = name;
-  for (; *c >= '0' && *c <= '9' && index <= o->parameter_count; c++) index = index * 10 + (*c - '0');
+  for (; *c >= '0' && *c <= '9' && index <= o->parameter_count; c++)
+    index = index * 10 + (*c - '0');
   if (c == name || *c != '.' || index >= o->parameter_count) return false;
   *parameter = (int)index;
   for (*slot = 0; *slot < OPTIM_SLOTS; ++*slot) {
@@ -248,22 +271,25 @@ static bool read_name(const rill_optimizer *o, const char *name, int *parameter,
   return false;
 }
 
-rill_status optimizer_restore(rill_context *ctx, rill_optimizer *o, const char *name, const rill_tensor *value) {
+rill_status optimizer_restore(rill_context *ctx, rill_optimizer *o, const char *name,
+                              const rill_tensor *value) {
   static const char op[] = "optimizer_restore";
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   int parameter, slot;
   if (!optimizer_ready(ctx, op, o)) return rill_error(ctx);
-  if (!name || !value) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is NULL", name ? "the value" : "the name");
+  if (!name || !value)
+    return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s is NULL", name ? "the value" : "the name");
   if (!read_name(o, name, &parameter, &slot))
     return error_set(ctx, RILL_ERROR_NOT_FOUND, op, "the optimizer remembers no \"%s\"", name);
   optim_parameter *p = &o->parameters[parameter];
   if (!shape_equal(value->shape, value->ndim, p->tensor->shape, p->tensor->ndim))
     return error_set(ctx, RILL_ERROR_SHAPE, op, "\"%s\" is %s, its parameter %s", name,
-                     shape_text(value->shape, value->ndim, a), shape_text(p->tensor->shape, p->tensor->ndim, b));
+                     shape_text(value->shape, value->ndim, a),
+                     shape_text(p->tensor->shape, p->tensor->ndim, b));
   rill_tensor *copy = tensor_new(ctx, op, (rill_dtype)p->tensor->dtype, value->shape, value->ndim);
   if (!copy) return ctx->error;
-  strided_copy(ctx, value->ndim, value->shape, (rill_dtype)value->dtype, value->data, value->strides,
-               (rill_dtype)copy->dtype, copy->data, copy->strides);
+  strided_copy(ctx, value->ndim, value->shape, (rill_dtype)value->dtype, value->data,
+               value->strides, (rill_dtype)copy->dtype, copy->data, copy->strides);
   handle_retain(&copy->base);
   rill_tensor_release(p->slot[slot]);
   p->slot[slot] = copy;
@@ -276,12 +302,13 @@ int64_t optimizer_parameter_steps(const rill_optimizer *o, int index) {
   return o && index >= 0 && index < o->parameter_count ? o->parameters[index].steps : -1;
 }
 
-rill_status optimizer_set_parameter_steps(rill_context *ctx, rill_optimizer *o, int index, int64_t steps) {
+rill_status optimizer_set_parameter_steps(rill_context *ctx, rill_optimizer *o, int index,
+                                          int64_t steps) {
   static const char op[] = "optimizer_set_parameter_steps";
   if (!optimizer_ready(ctx, op, o)) return rill_error(ctx);
   if (index < 0 || index >= o->parameter_count || steps < 0)
-    return error_set(ctx, RILL_ERROR_INDEX, op, "%lld steps of parameter %d of %d", (long long)steps, index,
-                     o->parameter_count);
+    return error_set(ctx, RILL_ERROR_INDEX, op, "%lld steps of parameter %d of %d",
+                     (long long)steps, index, o->parameter_count);
   o->parameters[index].steps = steps;
   return RILL_OK;
 }

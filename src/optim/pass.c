@@ -31,8 +31,10 @@ static void pass_part(void *arg, int64_t at, int64_t end, int slot) {
   int low = 0, high = j->o->parameter_count; /* the last parameter that begins at or before `at` */
   while (high - low > 1) {
     int middle = low + (high - low) / 2;
-    if (all[middle].begin <= at) low = middle;
-    else high = middle;
+    if (all[middle].begin <= at)
+      low = middle;
+    else
+      high = middle;
   }
   for (int i = low; at < end; i++) {
     int64_t next = i + 1 < j->o->parameter_count ? all[i + 1].begin : j->total;

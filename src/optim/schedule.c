@@ -10,11 +10,12 @@ void rill_schedule_init(rill_schedule *schedule) {
 
 static bool sensible(const rill_schedule *s) {
   bool decays = s->kind == RILL_SCHEDULE_LINEAR || s->kind == RILL_SCHEDULE_COSINE;
-  return s->kind >= RILL_SCHEDULE_CONSTANT && s->kind <= RILL_SCHEDULE_STEP && s->lr >= 0 && isfinite(s->lr) &&
-         s->warmup_steps >= 0 &&
+  return s->kind >= RILL_SCHEDULE_CONSTANT && s->kind <= RILL_SCHEDULE_STEP && s->lr >= 0 &&
+         isfinite(s->lr) && s->warmup_steps >= 0 &&
          (!decays || (s->end_lr >= 0 && isfinite(s->end_lr) && s->total_steps > 0 &&
                       s->total_steps >= s->warmup_steps)) &&
-         (s->kind != RILL_SCHEDULE_STEP || (s->step_size > 0 && s->gamma >= 0 && isfinite(s->gamma)));
+         (s->kind != RILL_SCHEDULE_STEP ||
+          (s->step_size > 0 && s->gamma >= 0 && isfinite(s->gamma)));
 }
 
 double rill_schedule_lr(const rill_schedule *schedule, int64_t step) {

@@ -32,13 +32,16 @@ static void step_part(void *arg, optim_parameter *p, int64_t i, int64_t n, int64
   (void)stretch;
   switch (o->kind) {
   case RILL_OPTIM_SGD:
-    PURE(d, sgd, x, grad, a, n, g->lr, g->momentum, g->dampening, g->nesterov, g->weight_decay, p->steps == 0);
+    PURE(d, sgd, x, grad, a, n, g->lr, g->momentum, g->dampening, g->nesterov, g->weight_decay,
+         p->steps == 0);
     break;
   case RILL_OPTIM_ADAM:
-    PURE(d, adam, x, grad, a, b, NULL, n, g->lr, g->beta1, g->beta2, g->eps, g->weight_decay, p->steps + 1);
+    PURE(d, adam, x, grad, a, b, NULL, n, g->lr, g->beta1, g->beta2, g->eps, g->weight_decay,
+         p->steps + 1);
     break;
   case RILL_OPTIM_ADAMW:
-    PURE(d, adamw, x, grad, a, b, NULL, n, g->lr, g->beta1, g->beta2, g->eps, g->weight_decay, p->steps + 1);
+    PURE(d, adamw, x, grad, a, b, NULL, n, g->lr, g->beta1, g->beta2, g->eps, g->weight_decay,
+         p->steps + 1);
     break;
   }
 }

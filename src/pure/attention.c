@@ -16,47 +16,47 @@
 #undef SPLIT_BELOW
 #undef ROUND
 #define TILE        64
-#define SPLIT_BELOW 8                            /* fewer heads than this and backward splits finer */
+#define SPLIT_BELOW 8 /* fewer heads than this and backward splits finer */
 #define ROUND(n)    (((int64_t)(n) + 15) & ~(int64_t)15) /* to whole vectors of any instruction set */
 
 typedef rill_attention_params L(params);
 
 /* A tile of queries, and the tile of keys it meets. */
 typedef struct L(tile) {
-  const L(params) *p;
+  const L(params) * p;
   int64_t b, h, kv;      /* batch, query head, key and value head                        */
   int64_t i0, ni, width; /* queries i0 .. i0 + ni, in columns of `width` (whole vectors) */
   int64_t j0, nj;        /* keys                                                         */
   int64_t shift;         /* query i sits at position i + shift among the keys            */
   real scale;
-  real *s;               /* [key][query] scores, then probabilities                      */
-  real *slope;           /* tanh of the soft cap: kept for backward; NULL without        */
-  real *z;               /* dropout factors; NULL without                                */
-  real *qt;              /* [head_dim][query], scaled                                    */
-  real *k, *v;           /* room for copies of keys and values                           */
-  real *more;            /* workspace that is left                                       */
+  real *s;     /* [key][query] scores, then probabilities                      */
+  real *slope; /* tanh of the soft cap: kept for backward; NULL without        */
+  real *z;     /* dropout factors; NULL without                                */
+  real *qt;    /* [head_dim][query], scaled                                    */
+  real *k, *v; /* room for copies of keys and values                           */
+  real *more;  /* workspace that is left                                       */
 } L(tile);
 
 /* ---- sizes ------------------------------------------------------------------------------------ */
 
 static int64_t L(tiles)(int64_t n) { return n / TILE + (n % TILE != 0); }
 
-static real L(scale_of)(const L(params) *p) {
+static real L(scale_of)(const L(params) * p) {
   return (real)(p->scale == 0 ? 1 / sqrt((double)p->head_dim) : p->scale);
 }
 
-static int64_t L(shift_of)(const L(params) *p) {
+static int64_t L(shift_of)(const L(params) * p) {
   return p->causal == RILL_ATTENTION_TOP_LEFT ? 0 : p->k_len - p->q_len;
 }
 
 /* The window's width, where none is one wider than any sequence. */
-static int64_t L(window_of)(const L(params) *p) {
+static int64_t L(window_of)(const L(params) * p) {
   int64_t widest = INT64_MAX / 4;
   return p->window > 0 && p->window < widest ? p->window : widest;
 }
 
 /* The keys that queries i0 .. i0 + ni can see, by causality and window: *begin (a tile's) to *end. */
-static void L(key_range)(const L(tile) *t, int64_t *begin, int64_t *end) {
+static void L(key_range)(const L(tile) * t, int64_t *begin, int64_t *end) {
   const L(params) *p = t->p;
   int64_t first = t->i0 + t->shift, last = first + t->ni - 1;
   *begin = 0;
@@ -67,14 +67,14 @@ static void L(key_range)(const L(tile) *t, int64_t *begin, int64_t *end) {
   if (oldest > 0) *begin = oldest / TILE * TILE;
 }
 
-static real *L(take)(L(tile) *t, int64_t n) {
+static real *L(take)(L(tile) * t, int64_t n) {
   real *r = t->more;
   t->more += ROUND(n);
   return r;
 }
 
 /* Lays the workspace out for p, from an address of alignment 64. */
-static void L(tile_init)(L(tile) *t, const L(params) *p, void *workspace) {
+static void L(tile_init)(L(tile) * t, const L(params) * p, void *workspace) {
   memset(t, 0, sizeof *t);
   t->p = p;
   t->shift = L(shift_of)(p);
@@ -146,7 +146,7 @@ static void L(weigh)(bool masked, int64_t m, int64_t k, const real *a, int64_t a
 
 /* ---- scores ----------------------------------------------------------------------------------- */
 
-static void L(cap)(L(tile) *t) {
+static void L(cap)(L(tile) * t) {
   real cap = (real)t->p->softcap, inverse = (real)(1 / t->p->softcap);
   int64_t n = t->nj * t->width;
 #pragma omp simd
@@ -156,7 +156,7 @@ static void L(cap)(L(tile) *t) {
   }
 }
 
-static void L(add_bias)(L(tile) *t) {
+static void L(add_bias)(L(tile) * t) {
   const L(params) *p = t->p;
   if (p->alibi) {
     real m = ((const real *)p->alibi)[t->h];
@@ -176,7 +176,7 @@ static void L(add_bias)(L(tile) *t) {
 }
 
 /* Puts -inf where the query may not see the key. A bias of -inf masks too, whatever the score. */
-static bool L(mask)(L(tile) *t) {
+static bool L(mask)(L(tile) * t) {
   const L(params) *p = t->p;
   int64_t first = t->i0 + t->shift, last = first + t->ni - 1;
   bool masked = false;
@@ -213,7 +213,7 @@ static bool L(mask)(L(tile) *t) {
 
 /* The factors of dropout, 0 or 1 / (1 - p): 32 bits a place, from block offset + (row of the score
  * matrix) * ceil(k_len / 4) + key / 4 of the seed's stream. */
-static void L(draw)(L(tile) *t) {
+static void L(draw)(L(tile) * t) {
   const L(params) *p = t->p;
   uint64_t per_row = (uint64_t)p->k_len / 4 + (p->k_len % 4 != 0);
   uint64_t row = (uint64_t)((t->b * p->heads + t->h) * p->q_len + t->i0);
@@ -236,10 +236,10 @@ static void L(draw)(L(tile) *t) {
 }
 
 /* s = the scores of keys j0 .. j0 + nj, -inf where masked. True where a place may be masked. */
-static bool L(scores)(L(tile) *t, const real *k, int64_t stride) {
+static bool L(scores)(L(tile) * t, const real *k, int64_t stride) {
   const L(params) *p = t->p;
-  L(tile_multiply)(t->nj, t->width, p->head_dim, k, stride, 1, t->qt, t->width, t->s, t->width,
-                   false);
+  L(tile_multiply)
+  (t->nj, t->width, p->head_dim, k, stride, 1, t->qt, t->width, t->s, t->width, false);
   if (t->slope) L(cap)(t);
   if (p->alibi || p->bias) L(add_bias)(t);
   if (t->z) L(draw)(t);
@@ -247,18 +247,18 @@ static bool L(scores)(L(tile) *t, const real *k, int64_t stride) {
 }
 
 /* Begins a tile of queries: turns and scales them. */
-static void L(begin_queries)(L(tile) *t, const real *q, int64_t b, int64_t h, int64_t i0) {
+static void L(begin_queries)(L(tile) * t, const real *q, int64_t b, int64_t h, int64_t i0) {
   const L(params) *p = t->p;
   t->b = b, t->h = h, t->kv = h / (p->heads / p->kv_heads);
   t->i0 = i0;
   t->ni = p->q_len - i0 < TILE ? p->q_len - i0 : TILE;
   t->width = ROUND(t->ni);
   if (t->ni < t->width) memset(t->qt, 0, (size_t)(p->head_dim * t->width) * sizeof(real));
-  L(tile_transpose)(t->ni, p->head_dim, L(row)(q, p->q_stride, b, i0, h), p->q_stride[1], t->scale,
-                    t->qt, t->width);
+  L(tile_transpose)
+  (t->ni, p->head_dim, L(row)(q, p->q_stride, b, i0, h), p->q_stride[1], t->scale, t->qt, t->width);
 }
 
-static void L(begin_keys)(L(tile) *t, int64_t j0, int64_t end) {
+static void L(begin_keys)(L(tile) * t, int64_t j0, int64_t end) {
   t->j0 = j0;
   t->nj = end - j0 < TILE ? end - j0 : TILE;
 }
@@ -267,7 +267,7 @@ static void L(begin_keys)(L(tile) *t, int64_t j0, int64_t end) {
 
 /* Turns s into exp(s - max), the running maximum and sum brought up to date; `decay` is what earlier
  * sums are to be multiplied by. Dropout thins what goes on to the values, not the sum. */
-static void L(online)(L(tile) *t, real *max, real *sum, real *decay) {
+static void L(online)(L(tile) * t, real *max, real *sum, real *decay) {
   real high[TILE], total[TILE];
   int64_t width = t->width;
   for (int64_t i = 0; i < width; i++) high[i] = max[i], total[i] = 0;
@@ -295,7 +295,7 @@ static void L(online)(L(tile) *t, real *max, real *sum, real *decay) {
   for (int64_t x = 0; t->z && x < t->nj * width; x++) t->s[x] *= t->z[x];
 }
 
-static void L(forward)(L(tile) *t, const real *q, const real *k, const real *v, real *o, real *lse,
+static void L(forward)(L(tile) * t, const real *q, const real *k, const real *v, real *o, real *lse,
                        real *acc, int64_t b, int64_t h, int64_t i0) {
   const L(params) *p = t->p;
   real max[TILE], sum[TILE], decay[TILE];
@@ -324,8 +324,9 @@ static void L(forward)(L(tile) *t, const real *q, const real *k, const real *v, 
   }
 }
 
-KERNEL(attention, (const rill_attention_params *params, const real *q, const real *k, const real *v,
-                   real *o, real *lse, int64_t unit_begin, int64_t unit_end, void *workspace),
+KERNEL(attention,
+       (const rill_attention_params *params, const real *q, const real *k, const real *v, real *o,
+        real *lse, int64_t unit_begin, int64_t unit_end, void *workspace),
        (params, q, k, v, o, lse, unit_begin, unit_end, workspace)) {
   L(tile) t;
   L(tile_init)(&t, params, workspace);
@@ -333,8 +334,8 @@ KERNEL(attention, (const rill_attention_params *params, const real *q, const rea
   int64_t tiles = L(tiles)(params->q_len);
   for (int64_t u = unit_begin; u < unit_end; u++) {
     int64_t head = u / tiles;
-    L(forward)(&t, q, k, v, o, lse, acc, head / params->heads, head % params->heads,
-               u % tiles * TILE);
+    L(forward)
+    (&t, q, k, v, o, lse, acc, head / params->heads, head % params->heads, u % tiles * TILE);
   }
 }
 
@@ -353,7 +354,7 @@ typedef struct L(back) {
   const real *q_rows, *o_rows;
 } L(back);
 
-static void L(back_queries)(L(back) *g, int64_t b, int64_t h, int64_t i0) {
+static void L(back_queries)(L(back) * g, int64_t b, int64_t h, int64_t i0) {
   L(tile) *t = &g->t;
   const L(params) *p = t->p;
   int64_t ld;
@@ -376,13 +377,14 @@ static void L(back_queries)(L(back) *g, int64_t b, int64_t h, int64_t i0) {
 }
 
 /* s = probabilities (thinned by dropout), ds = the gradients of the scaled products. */
-static bool L(back_scores)(L(back) *g) {
+static bool L(back_scores)(L(back) * g) {
   L(tile) *t = &g->t;
   const L(params) *p = t->p;
   int64_t width = t->width;
   bool masked = L(scores)(t, L(row)(g->k, p->k_stride, t->b, t->j0, t->kv), p->k_stride[1]);
-  L(tile_multiply)(t->nj, width, p->value_dim, L(row)(g->v, p->v_stride, t->b, t->j0, t->kv),
-                   p->v_stride[1], 1, g->dot_t, width, g->ds, width, false);
+  L(tile_multiply)
+  (t->nj, width, p->value_dim, L(row)(g->v, p->v_stride, t->b, t->j0, t->kv), p->v_stride[1], 1,
+   g->dot_t, width, g->ds, width, false);
   for (int64_t x = 0; t->z && x < t->nj * width; x++) g->ds[x] *= t->z[x];
   for (int64_t j = 0; j < t->nj; j++) {
     real *s = t->s + j * width, *ds = g->ds + j * width;
@@ -400,7 +402,7 @@ static bool L(back_scores)(L(back) *g) {
 }
 
 /* Adds what this pair of tiles gives to dk and dv. */
-static void L(back_to_keys)(L(back) *g, bool masked) {
+static void L(back_to_keys)(L(back) * g, bool masked) {
   L(tile) *t = &g->t;
   const L(params) *p = t->p;
   int64_t kd = ROUND(p->head_dim), vd = ROUND(p->value_dim);
@@ -415,7 +417,7 @@ static void L(back_to_keys)(L(back) *g, bool masked) {
 }
 
 /* A tile of queries against its keys, or those of them in begin .. end. */
-static void L(back_tile)(L(back) *g, int64_t begin, int64_t end, bool to_queries, bool to_keys) {
+static void L(back_tile)(L(back) * g, int64_t begin, int64_t end, bool to_queries, bool to_keys) {
   L(tile) *t = &g->t;
   const L(params) *p = t->p;
   int64_t from, to, ld = ROUND(p->head_dim);
@@ -440,7 +442,7 @@ static void L(back_tile)(L(back) *g, int64_t begin, int64_t end, bool to_queries
 }
 
 /* dk and dv of keys begin .. end of one head, from all queries of its group; dq too if asked. */
-static void L(back_head)(L(back) *g, int64_t b, int64_t kv, int64_t begin, int64_t end,
+static void L(back_head)(L(back) * g, int64_t b, int64_t kv, int64_t begin, int64_t end,
                          bool to_queries) {
   const L(params) *p = g->t.p;
   int64_t group = p->heads / p->kv_heads;
@@ -450,8 +452,9 @@ static void L(back_head)(L(back) *g, int64_t b, int64_t kv, int64_t begin, int64
   L(zero_rows)(dv, p->v_stride[1], end - begin, p->value_dim);
   for (int64_t h = kv * group; h < (kv + 1) * group; h++)
     for (int64_t i = 0; i < p->q_len; i += TILE) {
-      L(tile) reach = {.p = p, .i0 = i, .ni = p->q_len - i < TILE ? p->q_len - i : TILE,
-                       .shift = g->t.shift};
+      L(tile)
+      reach = {
+          .p = p, .i0 = i, .ni = p->q_len - i < TILE ? p->q_len - i : TILE, .shift = g->t.shift};
       int64_t from, to;
       L(key_range)(&reach, &from, &to);
       if (!to_queries && (from >= end || to <= begin)) continue;
@@ -484,8 +487,9 @@ KERNEL(attention_backward,
       L(back_head)(&g, u / p->kv_heads, u % p->kv_heads, 0, p->k_len, true);
     } else if (u < heads * key_tiles) {
       int64_t head = u / key_tiles, j = u % key_tiles * TILE;
-      L(back_head)(&g, head / p->kv_heads, head % p->kv_heads, j,
-                   p->k_len - j < TILE ? p->k_len : j + TILE, false);
+      L(back_head)
+      (&g, head / p->kv_heads, head % p->kv_heads, j, p->k_len - j < TILE ? p->k_len : j + TILE,
+       false);
     } else {
       int64_t rest = u - heads * key_tiles, head = rest / query_tiles;
       L(back_queries)(&g, head / p->heads, head % p->heads, rest % query_tiles * TILE);

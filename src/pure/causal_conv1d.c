@@ -46,7 +46,7 @@ typedef struct L(conv) {
   real *s;                     /* [1]                                                    */
 } L(conv);
 
-static void L(conv_begin)(L(conv) *c, const rill_causal_conv1d_params *p, int64_t unit,
+static void L(conv_begin)(L(conv) * c, const rill_causal_conv1d_params *p, int64_t unit,
                           const real *x, const real *weight, const real *bias, const real *tail,
                           real *workspace) {
   int64_t blocks = L(conv_blocks)(p), b = unit / blocks, d = unit % blocks * LANES;
@@ -64,21 +64,20 @@ static void L(conv_begin)(L(conv) *c, const rill_causal_conv1d_params *p, int64_
   c->s = c->sum_bias + LANES;
 
   for (int64_t l = 0; l < c->width; l++)
-    for (int64_t k = 0; k < p->taps; k++)
-      c->weight[k * LANES + l] = weight[(d + l) * p->taps + k];
+    for (int64_t k = 0; k < p->taps; k++) c->weight[k * LANES + l] = weight[(d + l) * p->taps + k];
   memset(c->bias, 0, sizeof(real) * LANES * 2); /* bias and zeros */
   if (bias) memcpy(c->bias, bias + d, sizeof(real) * (size_t)c->width);
 }
 
 /* Row e of the tail followed by x, e in [0, taps - 1 + steps). */
-static const real *L(conv_input)(const L(conv) *c, int64_t e) {
+static const real *L(conv_input)(const L(conv) * c, int64_t e) {
   int64_t t = e - (c->taps - 1);
   if (t >= 0) return c->x + t * c->x_stride;
   return c->tail ? c->tail + e * c->channels : c->zeros;
 }
 
 /* s at step t: the usual four taps in one pass over the row, any number in several. */
-static void L(conv_row)(const L(conv) *c, int64_t t, real *s) {
+static void L(conv_row)(const L(conv) * c, int64_t t, real *s) {
   const real *w = c->weight, *bias = c->bias;
   if (c->taps == 4) {
     const real *w1 = w + LANES, *w2 = w1 + LANES, *w3 = w2 + LANES;
@@ -99,7 +98,7 @@ static void L(conv_row)(const L(conv) *c, int64_t t, real *s) {
 
 /* The tail for the steps that follow. Rows are read before they are overwritten where tail_out is
  * the tail. */
-static void L(conv_tail)(const L(conv) *c, real *tail_out) {
+static void L(conv_tail)(const L(conv) * c, real *tail_out) {
   for (int64_t j = 0; j < c->taps - 1; j++) {
     const real *from = L(conv_input)(c, c->steps + j);
     if (from != tail_out + j * c->channels)
@@ -107,7 +106,7 @@ static void L(conv_tail)(const L(conv) *c, real *tail_out) {
   }
 }
 
-static void L(conv_forward_unit)(const L(conv) *c, real *y, real *tail_out) {
+static void L(conv_forward_unit)(const L(conv) * c, real *y, real *tail_out) {
   for (int64_t t = 0; t < c->steps; t++) {
     real *row = y + t * c->channels;
     L(conv_row)(c, t, row);
@@ -119,7 +118,7 @@ static void L(conv_forward_unit)(const L(conv) *c, real *y, real *tail_out) {
 }
 
 /* The gradient of s at step t into its row of the ring, and what it adds to weight's and bias's. */
-static void L(conv_backward_row)(L(conv) *c, int64_t t, const real *grad_y) {
+static void L(conv_backward_row)(L(conv) * c, int64_t t, const real *grad_y) {
   real *g = c->ring + t % c->taps * LANES, *s = c->s;
   memcpy(g, grad_y + t * c->channels, sizeof(real) * (size_t)c->width);
   if (c->silu) {
@@ -141,7 +140,7 @@ static void L(conv_backward_row)(L(conv) *c, int64_t t, const real *grad_y) {
 }
 
 /* The gradient of input row e, whose users are steps e - taps + 1 .. e: the whole ring. */
-static void L(conv_grad_input)(const L(conv) *c, int64_t e, const real *grad_tail_out, real *to) {
+static void L(conv_grad_input)(const L(conv) * c, int64_t e, const real *grad_tail_out, real *to) {
   int64_t from_tail = e - c->steps; /* row of the tail out that this input is */
   if (grad_tail_out && from_tail >= 0)
     memcpy(to, grad_tail_out + from_tail * c->channels, sizeof(real) * (size_t)c->width);
@@ -156,7 +155,7 @@ static void L(conv_grad_input)(const L(conv) *c, int64_t e, const real *grad_tai
   }
 }
 
-static void L(conv_backward_unit)(L(conv) *c, const real *grad_y, const real *grad_tail_out,
+static void L(conv_backward_unit)(L(conv) * c, const real *grad_y, const real *grad_tail_out,
                                   real *grad_x, real *grad_tail) {
   memset(c->sum_weight, 0, sizeof(real) * LANES * (size_t)c->taps);
   memset(c->sum_bias, 0, sizeof(real) * LANES);
@@ -218,8 +217,9 @@ KERNEL_STATUS(causal_conv1d,
     L(conv) c;
     L(conv_begin)(&c, p, unit, x, weight, bias, tail, workspace);
     int64_t b = unit / blocks, d = unit % blocks * LANES;
-    L(conv_forward_unit)(&c, y + b * p->steps * p->channels + d,
-                         tail_out ? tail_out + b * (p->taps - 1) * p->channels + d : NULL);
+    L(conv_forward_unit)
+    (&c, y + b * p->steps * p->channels + d,
+     tail_out ? tail_out + b * (p->taps - 1) * p->channels + d : NULL);
   }
   return RILL_OK;
 }
@@ -228,8 +228,8 @@ KERNEL_STATUS(causal_conv1d,
 KERNEL_STATUS(causal_conv1d_backward,
               (const rill_causal_conv1d_params *p, const real *x, const real *weight,
                const real *bias, const real *tail, const real *grad_y, const real *grad_tail_out,
-               real *grad_x, real *grad_tail, real *partials, int64_t unit_begin,
-               int64_t unit_end, void *workspace),
+               real *grad_x, real *grad_tail, real *partials, int64_t unit_begin, int64_t unit_end,
+               void *workspace),
               (p, x, weight, bias, tail, grad_y, grad_tail_out, grad_x, grad_tail, partials,
                unit_begin, unit_end, workspace)) {
   rill_status status = L(conv_check)(p);
@@ -245,8 +245,9 @@ KERNEL_STATUS(causal_conv1d_backward,
     L(conv_begin)(&c, p, unit, x, weight, bias, tail, workspace);
     int64_t b = unit / blocks, d = unit % blocks * LANES;
     int64_t first = b * p->steps * channels + d, before = b * (taps - 1) * channels + d;
-    L(conv_backward_unit)(&c, grad_y + first, grad_tail_out ? grad_tail_out + before : NULL,
-                          grad_x ? grad_x + first : NULL, grad_tail ? grad_tail + before : NULL);
+    L(conv_backward_unit)
+    (&c, grad_y + first, grad_tail_out ? grad_tail_out + before : NULL,
+     grad_x ? grad_x + first : NULL, grad_tail ? grad_tail + before : NULL);
     for (int64_t k = 0; k < taps; k++)
       memcpy(partials + (b * taps + k) * channels + d, c.sum_weight + k * LANES,
              sizeof(real) * (size_t)c.width);

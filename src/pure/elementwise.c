@@ -164,8 +164,10 @@ INLINE real L(share)(real g, real mine, real other) {
 /* Defines a loop over two inputs twice: to be inlined with constant strides, where it vectorises,
  * and as a plain loop for any others. */
 #define STRIDED(name, parameters, ...)                                                             \
-  INLINE __attribute__((unused)) void L(name##_loop) parameters { SIMD __VA_ARGS__ }               \
-  SHARED void L(name##_strided) parameters { __VA_ARGS__ }
+  INLINE __attribute__((unused)) void L(name##_loop) parameters{SIMD __VA_ARGS__} SHARED void L(   \
+      name##_strided) parameters {                                                                 \
+    __VA_ARGS__                                                                                    \
+  }
 
 /* Calls the one or the other. */
 #define BY_STRIDES(name, a, sa, b, sb, ...)                                                        \
@@ -185,24 +187,25 @@ INLINE real L(share)(real g, real mine, real other) {
       real *grad_a, real *grad_b, int64_t n
 
 #define BINARY_LOOPS(name, uses, value, gradient_a, gradient_b, doc)                               \
-  STRIDED(name,                                                                                    \
-          (const real *pa, int64_t sa, const real *pb, int64_t sb, real *y, int64_t n),            \
-          for (int64_t i = 0; i < n; i++) {                                                        \
-            real a = pa[i * sa], b = pb[i * sb];                                                   \
-            y[i] = (value);                                                                        \
-          })                                                                                       \
+  STRIDED(                                                                                         \
+      name, (const real *pa, int64_t sa, const real *pb, int64_t sb, real *y, int64_t n),          \
+      for (int64_t i = 0; i < n; i++) {                                                            \
+        real a = pa[i * sa], b = pb[i * sb];                                                       \
+        y[i] = (value);                                                                            \
+      })                                                                                           \
   BINARY_BACKWARD_LOOP(name##_backward_a, uses, gradient_a)                                        \
   BINARY_BACKWARD_LOOP(name##_backward_b, uses, gradient_b)
 
 #define BINARY_BACKWARD_LOOP(name, uses, gradient)                                                 \
-  STRIDED(name,                                                                                    \
-          (const real *pa, int64_t sa, const real *pb, int64_t sb, const real *grad, real *out,    \
-           int64_t n),                                                                             \
-          for (int64_t i = 0; i < n; i++) {                                                        \
-            real g = grad[i], a = (uses) ? pa[i * sa] : 0, b = (uses) ? pb[i * sb] : 0;            \
-            (void)a, (void)b;                                                                      \
-            out[i] = (gradient);                                                                   \
-          })
+  STRIDED(                                                                                         \
+      name,                                                                                        \
+      (const real *pa, int64_t sa, const real *pb, int64_t sb, const real *grad, real *out,        \
+       int64_t n),                                                                                 \
+      for (int64_t i = 0; i < n; i++) {                                                            \
+        real g = grad[i], a = (uses) ? pa[i * sa] : 0, b = (uses) ? pb[i * sb] : 0;                \
+        (void)a, (void)b;                                                                          \
+        out[i] = (gradient);                                                                       \
+      })
 
 /* The gradient of a comes last, since grad_a may be grad. */
 #define BINARY_KERNELS(name, uses, value, gradient_a, gradient_b, doc)                             \
@@ -233,9 +236,7 @@ INLINE real L(power_slope_b)(real g, real a, real b) {
 }
 
 /* pow(a, 1/2), which unlike the square root takes -0 to 0 and -inf to inf. */
-INLINE real L(power_half)(real a) {
-  return a == -REAL_INFINITY ? REAL_INFINITY : SQRT(a + R(0.0));
-}
+INLINE real L(power_half)(real a) { return a == -REAL_INFINITY ? REAL_INFINITY : SQRT(a + R(0.0)); }
 
 ELEMENTWISE_POWER(BINARY_LOOPS)
 
@@ -259,8 +260,8 @@ static bool L(power_simple)(const real *a, int64_t stride, real exponent, real s
   }
   POWER_CASE(0.5, L(power_half)(x))
   POWER_CASE(1.0, x)
-  POWER_CASE(2.0, x *x)
-  POWER_CASE(3.0, x *x *x)
+  POWER_CASE(2.0, x * x)
+  POWER_CASE(3.0, x * x * x)
   POWER_CASE(-0.5, 1 / L(power_half)(x))
   POWER_CASE(-1.0, 1 / x)
   POWER_CASE(-2.0, (1 / x) * (1 / x))
@@ -284,16 +285,16 @@ KERNEL(pow_backward, (BINARY_BACKWARD_PARAMETERS),
 }
 
 #define COMPARE(name, condition, doc)                                                              \
-  STRIDED(name,                                                                                    \
-          (const real *pa, int64_t sa, const real *pb, int64_t sb, uint8_t *y, int64_t n),         \
-          for (int64_t i = 0; i < n; i++) {                                                        \
-            real a = pa[i * sa], b = pb[i * sb];                                                   \
-            y[i] = (condition) ? 1 : 0;                                                            \
-          })                                                                                       \
-  KERNEL(name,                                                                                     \
-         (const real *a, int64_t stride_a, const real *b, int64_t stride_b, uint8_t *y,            \
-          int64_t n),                                                                              \
-         (a, stride_a, b, stride_b, y, n)) {                                                       \
+  STRIDED(                                                                                         \
+      name, (const real *pa, int64_t sa, const real *pb, int64_t sb, uint8_t *y, int64_t n),       \
+      for (int64_t i = 0; i < n; i++) {                                                            \
+        real a = pa[i * sa], b = pb[i * sb];                                                       \
+        y[i] = (condition) ? 1 : 0;                                                                \
+      })                                                                                           \
+  KERNEL(                                                                                          \
+      name,                                                                                        \
+      (const real *a, int64_t stride_a, const real *b, int64_t stride_b, uint8_t *y, int64_t n),   \
+      (a, stride_a, b, stride_b, y, n)) {                                                          \
     BY_STRIDES(name, a, stride_a, b, stride_b, y, n);                                              \
   }
 
@@ -301,13 +302,14 @@ ELEMENTWISE_COMPARE(COMPARE)
 
 /* ---- choosing, filling, adding up ---- */
 
-STRIDED(where,
-        (const real *a, int64_t sa, const real *b, int64_t sb, const uint8_t *cond, int64_t sc,
-         real *y, int64_t n),
-        for (int64_t i = 0; i < n; i++) {
-          real u = a[i * sa], v = b[i * sb];
-          y[i] = cond[i * sc] ? u : v;
-        })
+STRIDED(
+    where,
+    (const real *a, int64_t sa, const real *b, int64_t sb, const uint8_t *cond, int64_t sc, real *y,
+     int64_t n),
+    for (int64_t i = 0; i < n; i++) {
+      real u = a[i * sa], v = b[i * sb];
+      y[i] = cond[i * sc] ? u : v;
+    })
 
 KERNEL(where,
        (const uint8_t *cond, int64_t stride_cond, const real *a, int64_t stride_a, const real *b,
@@ -329,11 +331,11 @@ KERNEL(masked_fill,
     L(where_strided)(&value, 0, x, 1, mask, stride_mask, y, n);
 }
 
-KERNEL(fill, (real *y, real value, int64_t n), (y, value, n)) {
+KERNEL(fill, (real * y, real value, int64_t n), (y, value, n)) {
   SIMD for (int64_t i = 0; i < n; i++) y[i] = value;
 }
 
-KERNEL(accumulate, (real *y, const real *x, int64_t n), (y, x, n)) {
+KERNEL(accumulate, (real * y, const real *x, int64_t n), (y, x, n)) {
   SIMD for (int64_t i = 0; i < n; i++) y[i] += x[i];
 }
 

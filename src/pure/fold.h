@@ -36,14 +36,14 @@ typedef enum L(fold_op) {
 
 /* f of L(fold); d is x less the shift of its column. */
 typedef enum L(fold_term) {
-  L(FOLD_X),        /* x      */
-  L(FOLD_D),        /* d      */
-  L(FOLD_DD),       /* d * d  */
-  L(FOLD_EXP),      /* exp(d) */
-  L(FOLD_ABS),      /* |x|    */
-  L(FOLD_XX),       /* x * x  */
-  L(FOLD_ABS_POW),  /* |x| to the power `shift` */
-  L(FOLD_NONZERO)   /* 0 where x is 0, else 1   */
+  L(FOLD_X),       /* x      */
+  L(FOLD_D),       /* d      */
+  L(FOLD_DD),      /* d * d  */
+  L(FOLD_EXP),     /* exp(d) */
+  L(FOLD_ABS),     /* |x|    */
+  L(FOLD_XX),      /* x * x  */
+  L(FOLD_ABS_POW), /* |x| to the power `shift` */
+  L(FOLD_NONZERO)  /* 0 where x is 0, else 1   */
 } L(fold_term);
 
 #define FOLD_INLINE static inline __attribute__((always_inline))
@@ -140,14 +140,17 @@ typedef void L(fold_chunker)(const real *x, int64_t rows, int64_t stride, int64_
 
 #define FOLD_OPS(F) F(ADD) F(MUL) F(MAX) F(MIN) F(TOP)
 #define FOLD_PAIRS(F)                                                                              \
-  F(ADD, X) F(ADD, D) F(ADD, DD) F(ADD, EXP) F(ADD, ABS) F(ADD, XX) F(ADD, ABS_POW)                \
-  F(ADD, NONZERO) F(MUL, X) F(MAX, X) F(MAX, ABS) F(MIN, X) F(MIN, ABS) F(TOP, X)
+  F(ADD, X)                                                                                        \
+  F(ADD, D)                                                                                        \
+  F(ADD, DD)                                                                                       \
+  F(ADD, EXP) F(ADD, ABS) F(ADD, XX) F(ADD, ABS_POW) F(ADD, NONZERO) F(MUL, X) F(MAX, X)           \
+      F(MAX, ABS) F(MIN, X) F(MIN, ABS) F(TOP, X)
 
 #define FOLD_MERGER(op)                                                                            \
-  FOLD_SHARED void L(fold_merge_##op)(real *acc, const real *other, int64_t width) {               \
+  FOLD_SHARED void L(fold_merge_##op)(real * acc, const real *other, int64_t width) {              \
     L(fold_merge)(L(FOLD_##op), acc, other, width);                                                \
   }                                                                                                \
-  FOLD_SHARED void L(fold_gather_##op)(real *acc, int64_t groups, int64_t width) {                 \
+  FOLD_SHARED void L(fold_gather_##op)(real * acc, int64_t groups, int64_t width) {                \
     L(fold_gather)(L(FOLD_##op), L(fold_merge_##op), acc, groups, width);                          \
   }
 #define FOLD_CHUNKER(op, term)                                                                     \
@@ -162,22 +165,25 @@ FOLD_OPS(FOLD_MERGER)
 FOLD_PAIRS(FOLD_CHUNKER)
 
 /* These are looked up at compile time. */
-FOLD_INLINE L(fold_merger) *L(fold_merger_of)(L(fold_op) op) {
-#define FOLD_CASE(o) if (op == L(FOLD_##o)) return L(fold_merge_##o);
+FOLD_INLINE L(fold_merger) * L(fold_merger_of)(L(fold_op) op) {
+#define FOLD_CASE(o)                                                                               \
+  if (op == L(FOLD_##o)) return L(fold_merge_##o);
   FOLD_OPS(FOLD_CASE)
 #undef FOLD_CASE
   return NULL;
 }
 
-FOLD_INLINE L(fold_gatherer) *L(fold_gatherer_of)(L(fold_op) op) {
-#define FOLD_CASE(o) if (op == L(FOLD_##o)) return L(fold_gather_##o);
+FOLD_INLINE L(fold_gatherer) * L(fold_gatherer_of)(L(fold_op) op) {
+#define FOLD_CASE(o)                                                                               \
+  if (op == L(FOLD_##o)) return L(fold_gather_##o);
   FOLD_OPS(FOLD_CASE)
 #undef FOLD_CASE
   return NULL;
 }
 
-FOLD_INLINE L(fold_chunker) *L(fold_chunker_of)(L(fold_op) op, L(fold_term) term) {
-#define FOLD_CASE(o, t) if (op == L(FOLD_##o) && term == L(FOLD_##t)) return L(fold_##o##_##t);
+FOLD_INLINE L(fold_chunker) * L(fold_chunker_of)(L(fold_op) op, L(fold_term) term) {
+#define FOLD_CASE(o, t)                                                                            \
+  if (op == L(FOLD_##o) && term == L(FOLD_##t)) return L(fold_##o##_##t);
   FOLD_PAIRS(FOLD_CASE)
 #undef FOLD_CASE
   return NULL;
@@ -191,7 +197,7 @@ FOLD_INLINE void L(fold_spread)(real value, real *lanes) {
 
 /* acc[l] = fold over all rows of columns l < width. Partial results wait on a stack; chunk number c
  * (from 1) ends as many pairs as c has trailing zero bits. */
-FOLD_SHARED void L(fold_rows)(real identity, L(fold_merger) *merge, L(fold_chunker) *chunk,
+FOLD_SHARED void L(fold_rows)(real identity, L(fold_merger) * merge, L(fold_chunker) * chunk,
                               const real *x, int64_t rows, int64_t stride, int64_t width,
                               const real *shift, real *acc) {
   real stack[FOLD_LEVELS][FOLD_LANES];
@@ -207,8 +213,8 @@ FOLD_SHARED void L(fold_rows)(real identity, L(fold_merger) *merge, L(fold_chunk
   memcpy(acc, stack[0], (size_t)width * sizeof *acc);
 }
 
-FOLD_SHARED void L(fold_columns)(real identity, L(fold_merger) *merge, L(fold_gatherer) *gather,
-                                 L(fold_chunker) *chunk, const real *x, int64_t n, int64_t inner,
+FOLD_SHARED void L(fold_columns)(real identity, L(fold_merger) * merge, L(fold_gatherer) * gather,
+                                 L(fold_chunker) * chunk, const real *x, int64_t n, int64_t inner,
                                  int64_t width, const real *shift, real *y) {
   real wide[FOLD_LANES], acc[FOLD_LANES];
   int64_t groups = width < inner ? 1 : FOLD_LANES / width;
@@ -237,10 +243,11 @@ FOLD_SHARED void L(fold_columns)(real identity, L(fold_merger) *merge, L(fold_ga
  * first of these columns. shift: one value a column, not looked at where f takes none. */
 FOLD_INLINE void L(fold)(L(fold_op) op, L(fold_term) term, const real *x, int64_t n, int64_t inner,
                          int64_t width, const real *shift, real *y) {
-  bool shifted = term == L(FOLD_D) || term == L(FOLD_DD) || term == L(FOLD_EXP) ||
-                 term == L(FOLD_ABS_POW);
-  L(fold_columns)(L(fold_identity)(op), L(fold_merger_of)(op), L(fold_gatherer_of)(op),
-                  L(fold_chunker_of)(op, term), x, n, inner, width, shifted ? shift : NULL, y);
+  bool shifted =
+      term == L(FOLD_D) || term == L(FOLD_DD) || term == L(FOLD_EXP) || term == L(FOLD_ABS_POW);
+  L(fold_columns)
+  (L(fold_identity)(op), L(fold_merger_of)(op), L(fold_gatherer_of)(op),
+   L(fold_chunker_of)(op, term), x, n, inner, width, shifted ? shift : NULL, y);
 }
 
 /* The fold of one row. */

@@ -64,13 +64,14 @@
 #if defined KERNEL_BASELINE && defined RILL_ALL_KERNELS
 /* The table's rows are the levels of cpu_level(). */
 #define KERNEL_TABLE(name)                                                                         \
-  {KERNEL_VARIANT(name, baseline), KERNEL_VARIANT(name, avx2), KERNEL_VARIANT(name, avx512)}
+  { KERNEL_VARIANT(name, baseline), KERNEL_VARIANT(name, avx2), KERNEL_VARIANT(name, avx512) }
 #define KERNEL_DECLARE(type, name, parameters)                                                     \
   type KERNEL_VARIANT(name, baseline) parameters;                                                  \
   type KERNEL_VARIANT(name, avx2) parameters;                                                      \
   type KERNEL_VARIANT(name, avx512) parameters;
 #else
-#define KERNEL_TABLE(name) {KERNEL_VARIANT(name, baseline)}
+#define KERNEL_TABLE(name)                                                                         \
+  { KERNEL_VARIANT(name, baseline) }
 #define KERNEL_DECLARE(type, name, parameters) type KERNEL_VARIANT(name, KERNEL_SET) parameters;
 #endif
 
@@ -85,7 +86,7 @@
 #define KERNEL_STATUS(name, parameters, arguments)                                                 \
   KERNEL_DECLARE(rill_status, name, parameters)                                                    \
   rill_status KERNEL_PUBLIC(name) parameters {                                                     \
-    static rill_status (*const table[]) parameters = KERNEL_TABLE(name);                           \
+    static rill_status(*const table[]) parameters = KERNEL_TABLE(name);                            \
     return table[cpu_level()] arguments;                                                           \
   }                                                                                                \
   rill_status KERNEL_VARIANT(name, baseline) parameters

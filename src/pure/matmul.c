@@ -127,7 +127,7 @@ typedef struct L(product) {
 } L(product);
 
 /* c = beta * c, where 0 overwrites (a NaN in c does not survive it). */
-static void L(scale)(const L(product) *g) {
+static void L(scale)(const L(product) * g) {
   for (int64_t i = 0; i < g->m; i++) {
     real *c = g->c + i * g->ldc;
     if (g->beta == 0)
@@ -138,7 +138,7 @@ static void L(scale)(const L(product) *g) {
 }
 
 /* alpha * b[p0 .. p0+k, j0 .. j0+n] as rows of `width`, zeros to the right. */
-static void L(pack)(const L(product) *g, int64_t p0, int64_t k, int64_t j0, int64_t n, real *panel,
+static void L(pack)(const L(product) * g, int64_t p0, int64_t k, int64_t j0, int64_t n, real *panel,
                     int64_t width) {
   const real *b = g->b + p0 * g->b_row + j0 * g->b_col;
   if (n < width) memset(panel, 0, (size_t)(k * width) * sizeof(real));
@@ -157,7 +157,7 @@ static void L(pack)(const L(product) *g, int64_t p0, int64_t k, int64_t j0, int6
 }
 
 /* Panels of b are packed in turn and met by all rows of a, which are read where they lie. */
-static void L(panels)(const L(product) *g) {
+static void L(panels)(const L(product) * g) {
   real panel[DEPTH * TILE_COLS], edge[TILE_ROWS * TILE_COLS];
   if (g->beta != 0 && g->beta != 1) L(scale)(g);
   for (int64_t j = 0; j < g->n; j += TILE_COLS) {
@@ -177,8 +177,8 @@ static void L(panels)(const L(product) *g) {
       }
       for (int64_t i = 0; i < g->m; i += TILE_ROWS) {
         int64_t m = g->m - i < TILE_ROWS ? g->m - i : TILE_ROWS;
-        L(tile_multiply)(m, width, k, a + i * g->a_row, g->a_row, g->a_col, b, ldb, edge, width,
-                         false);
+        L(tile_multiply)
+        (m, width, k, a + i * g->a_row, g->a_row, g->a_col, b, ldb, edge, width, false);
         for (int64_t r = 0; r < m; r++) {
           real *c = g->c + (i + r) * g->ldc + j;
           for (int64_t q = 0; q < n; q++) c[q] = edge[r * width + q] + (add ? c[q] : 0);
@@ -190,7 +190,7 @@ static void L(panels)(const L(product) *g) {
 
 /* A transposed a that is tall: blocks of it are copied out first, since its columns, a row's length
  * apart, would fight for the same few lines of the cache. */
-static void L(blocks)(const L(product) *g) {
+static void L(blocks)(const L(product) * g) {
   real block[DEPTH * BLOCK_ROWS];
   for (int64_t i = 0; i < g->m; i += BLOCK_ROWS)
     for (int64_t p = 0; p < g->k; p += DEPTH) {
@@ -224,7 +224,7 @@ INLINE void L(sums)(const quad *t, quad *sum) {
 
 /* For few rows of a, or few columns of b, where packing costs more than the product: each element is
  * the dot product of a row of a with a column of b, both contiguous. Four columns at a time. */
-static void L(dots)(const L(product) *g) {
+static void L(dots)(const L(product) * g) {
   int64_t whole = g->k / DOT_LANES * DOT_LANES;
   for (int64_t j = 0; j < g->n; j += 4) {
     int64_t left = g->n - j < 4 ? g->n - j : 4;
@@ -274,7 +274,7 @@ static bool L(cblas_fits)(void) {
 }
 
 /* False for a CBLAS that does not fit, and for sizes that its int does not hold. */
-static bool L(cblas)(const L(product) *g) {
+static bool L(cblas)(const L(product) * g) {
   bool trans_a = g->a_col != 1, trans_b = g->b_col != 1;
   int64_t lda = trans_a ? g->a_col : g->a_row, ldb = trans_b ? g->b_col : g->b_row;
   int64_t sizes[] = {g->m, g->n, g->k, lda, ldb, g->ldc};
@@ -287,11 +287,24 @@ static bool L(cblas)(const L(product) *g) {
   return true;
 }
 
-KERNEL(gemm, (bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
-              int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc),
+KERNEL(gemm,
+       (bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+        int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc),
        (trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) {
-  L(product) g = {m, n, k, a, b, trans_a ? 1 : lda, trans_a ? lda : 1, trans_b ? 1 : ldb,
-                  trans_b ? ldb : 1, ldc, alpha, beta, c};
+  L(product)
+  g = {m,
+       n,
+       k,
+       a,
+       b,
+       trans_a ? 1 : lda,
+       trans_a ? lda : 1,
+       trans_b ? 1 : ldb,
+       trans_b ? ldb : 1,
+       ldc,
+       alpha,
+       beta,
+       c};
   if (m <= 0 || n <= 0) return;
   if (k <= 0 || alpha == 0) {
     if (beta != 1) L(scale)(&g);

@@ -107,9 +107,9 @@ KERNEL(layer_norm_backward,
     const real *g = grad + r * cols, *xr = x + r * cols;
     double su = 0, suh = 0;
     if (grad_x) L(grad_sums)(g, weight, xr, mean[r], rstd[r], cols, &su, &suh);
-    L(backward_row)(g, xr, weight, mean[r], rstd[r], (real)(su / (double)cols),
-                    (real)(suh / (double)cols), grad_x ? grad_x + r * cols : NULL, grad_weight,
-                    grad_bias, cols);
+    L(backward_row)
+    (g, xr, weight, mean[r], rstd[r], (real)(su / (double)cols), (real)(suh / (double)cols),
+     grad_x ? grad_x + r * cols : NULL, grad_weight, grad_bias, cols);
   }
 }
 
@@ -121,7 +121,8 @@ KERNEL(rms_norm_backward,
     const real *g = grad + r * cols, *xr = x + r * cols;
     double su = 0, suh = 0;
     if (grad_x) L(grad_sums)(g, weight, xr, 0, rstd[r], cols, &su, &suh);
-    L(backward_row)(g, xr, weight, 0, rstd[r], 0, (real)(suh / (double)cols),
-                    grad_x ? grad_x + r * cols : NULL, grad_weight, NULL, cols);
+    L(backward_row)
+    (g, xr, weight, 0, rstd[r], 0, (real)(suh / (double)cols), grad_x ? grad_x + r * cols : NULL,
+     grad_weight, NULL, cols);
   }
 }

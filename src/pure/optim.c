@@ -10,8 +10,8 @@ static inline real L(root)(real x) {
 }
 
 KERNEL(sgd,
-       (real *param, const real *grad, real *momentum_buffer, int64_t n, double lr, double momentum,
-        double dampening, bool nesterov, double weight_decay, bool first),
+       (real * param, const real *grad, real *momentum_buffer, int64_t n, double lr,
+        double momentum, double dampening, bool nesterov, double weight_decay, bool first),
        (param, grad, momentum_buffer, n, lr, momentum, dampening, nesterov, weight_decay, first)) {
   real rate = (real)lr, decay = (real)weight_decay, keep = (real)momentum;
   if (momentum == 0 || !momentum_buffer) {
@@ -64,20 +64,20 @@ static inline void L(adam_step)(real *param, const real *grad, real *m, real *v,
 }
 
 KERNEL(adam,
-       (real *param, const real *grad, real *m, real *v, real *v_max, int64_t n, double lr,
+       (real * param, const real *grad, real *m, real *v, real *v_max, int64_t n, double lr,
         double beta1, double beta2, double eps, double weight_decay, int64_t step),
        (param, grad, m, v, v_max, n, lr, beta1, beta2, eps, weight_decay, step)) {
   L(adam_step)(param, grad, m, v, v_max, n, lr, beta1, beta2, eps, weight_decay, step, false);
 }
 
 KERNEL(adamw,
-       (real *param, const real *grad, real *m, real *v, real *v_max, int64_t n, double lr,
+       (real * param, const real *grad, real *m, real *v, real *v_max, int64_t n, double lr,
         double beta1, double beta2, double eps, double weight_decay, int64_t step),
        (param, grad, m, v, v_max, n, lr, beta1, beta2, eps, weight_decay, step)) {
   L(adam_step)(param, grad, m, v, v_max, n, lr, beta1, beta2, eps, weight_decay, step, true);
 }
 
-KERNEL(ema, (real *average, const real *param, int64_t n, double decay),
+KERNEL(ema, (real * average, const real *param, int64_t n, double decay),
        (average, param, n, decay)) {
   real take = (real)(1 - decay);
 #pragma omp simd

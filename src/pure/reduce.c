@@ -17,9 +17,8 @@ FOLD_INLINE void L(reduce)(L(fold_op) op, L(fold_term) term, const real *x, real
   real shifts[FOLD_LANES];
   L(fold_spread)(shift, shifts);
   for (int64_t o = 0; o < outer; o++)
-    for (int64_t j = 0; j < inner; j += FOLD_LANES)
-      L(fold)(op, term, x + o * n * inner + j, n, inner, L(block_width)(j, inner), shifts,
-              y + o * inner + j);
+    for (int64_t j = 0; j < inner; j += FOLD_LANES) L(fold)
+  (op, term, x + o * n * inner + j, n, inner, L(block_width)(j, inner), shifts, y + o * inner + j);
 }
 
 /* ---- sum, mean, var --------------------------------------------------------------------------- */
@@ -244,8 +243,8 @@ KERNEL(norm_backward,
        (const real *grad, const real *x, const real *y, double p, real *grad_x, int64_t outer,
         int64_t n, int64_t inner),
        (grad, x, y, p, grad_x, outer, n, inner)) {
-  for (int64_t o = 0; o < outer; o++, grad += inner, y += inner, x += n * inner,
-               grad_x += n * inner) {
+  for (int64_t o = 0; o < outer;
+       o++, grad += inner, y += inner, x += n * inner, grad_x += n * inner) {
     if (p != 0 && p != 1 && p != 2) {
       for (int64_t j = 0; j < inner; j++)
         L(norm_backward_column)(grad[j], x + j, y[j], p, grad_x + j, n, inner);

@@ -64,11 +64,13 @@ static bool L(scan_fits)(int64_t a, int64_t b) {
 static rill_status L(scan_check)(const rill_selective_scan_params *p) {
   if (!p || p->struct_size < sizeof *p) return RILL_ERROR_ARGUMENT;
   if (p->batch < 0 || p->steps < 0 || p->channels < 0 || p->states < 0) return RILL_ERROR_SHAPE;
-  const struct { int64_t stride, least; } rows[] = {{p->u_stride, p->channels},
-                                                    {p->delta_stride, p->channels},
-                                                    {p->z_stride, p->channels},
-                                                    {p->B_stride, p->states},
-                                                    {p->C_stride, p->states}};
+  const struct {
+    int64_t stride, least;
+  } rows[] = {{p->u_stride, p->channels},
+              {p->delta_stride, p->channels},
+              {p->z_stride, p->channels},
+              {p->B_stride, p->states},
+              {p->C_stride, p->states}};
   int64_t channels, states, steps, all;
   if (!checked_add(p->channels, LANES, &channels) || !checked_add(p->states, 4, &states) ||
       !checked_add(p->steps, CHUNK, &steps) || !checked_mul(p->batch, steps, &all) ||
@@ -100,14 +102,14 @@ typedef struct L(scan) {
   int64_t u_stride, delta_stride, z_stride, B_stride, C_stride;
   bool softplus;
   const real *u, *delta, *B, *C, *z;
-  real *skip, *bias;   /* [1]: D and delta_bias; skip is NULL without D          */
-  real *a, *h;         /* [states]: A transposed; the state, or its gradient     */
-  real *da;            /* [states]: gradient of A (backward)                     */
-  real *dt, *du, *y;   /* [CHUNK]: step size, dt * u, C . h + D u                */
-  real *dy;            /* [CHUNK]: gradient of y (backward)                      */
-  real *gb, *gk;       /* [CHUNK]: sums over states of G B and of G dh/d(dt A) A */
-  real *e, *hs;        /* [CHUNK], [CHUNK + 1]: one state's decays and values    */
-  real *sums;          /* [2]: gradients of D and delta_bias (backward)          */
+  real *skip, *bias; /* [1]: D and delta_bias; skip is NULL without D          */
+  real *a, *h;       /* [states]: A transposed; the state, or its gradient     */
+  real *da;          /* [states]: gradient of A (backward)                     */
+  real *dt, *du, *y; /* [CHUNK]: step size, dt * u, C . h + D u                */
+  real *dy;          /* [CHUNK]: gradient of y (backward)                      */
+  real *gb, *gk;     /* [CHUNK]: sums over states of G B and of G dh/d(dt A) A */
+  real *e, *hs;      /* [CHUNK], [CHUNK + 1]: one state's decays and values    */
+  real *sums;        /* [2]: gradients of D and delta_bias (backward)          */
 } L(scan);
 
 /* Rows of the workspace for each state, for each step of a chunk, and single ones. */
@@ -121,7 +123,7 @@ static real *L(scan_take)(real **workspace, int64_t rows) {
   return r;
 }
 
-static void L(scan_begin)(L(scan) *s, const rill_selective_scan_params *p, int64_t unit,
+static void L(scan_begin)(L(scan) * s, const rill_selective_scan_params *p, int64_t unit,
                           const real *u, const real *delta, const real *B, const real *C,
                           const real *D, const real *z, const real *delta_bias, real *workspace) {
   int64_t blocks = L(scan_blocks)(p), b = unit / blocks, d = unit % blocks * LANES;
@@ -162,7 +164,7 @@ static void L(scan_begin)(L(scan) *s, const rill_selective_scan_params *p, int64
 }
 
 /* [width, states] of the caller to [states][LANES] and back; NULL reads as zeros. */
-static void L(scan_transpose_in)(const L(scan) *s, const real *from, real *to) {
+static void L(scan_transpose_in)(const L(scan) * s, const real *from, real *to) {
   memset(to, 0, sizeof(real) * LANES * (size_t)s->states);
   if (!from) return;
   for (int64_t l = 0; l < s->width; l++)
@@ -170,26 +172,26 @@ static void L(scan_transpose_in)(const L(scan) *s, const real *from, real *to) {
 }
 
 /* Lanes past the width stay at zero input and zero A, hence at state zero. */
-static void L(scan_load)(L(scan) *s, const real *A, const real *h) {
+static void L(scan_load)(L(scan) * s, const real *A, const real *h) {
   memset(s->dt, 0, sizeof(real) * LANES * CHUNK * 4); /* dt, du, y, dy */
   L(scan_transpose_in)(s, A, s->a);
   L(scan_transpose_in)(s, h, s->h);
 }
 
-static void L(scan_transpose_out)(const L(scan) *s, const real *from, real *to) {
+static void L(scan_transpose_out)(const L(scan) * s, const real *from, real *to) {
   for (int64_t l = 0; l < s->width; l++)
     for (int64_t n = 0; n < s->states; n++) to[l * s->states + n] = from[n * LANES + l];
 }
 
 /* Rows lie far apart, so the processor does not foresee them: asks for the one a chunk ahead. */
-static inline void L(scan_prefetch)(const L(scan) *s, const real *x, int64_t stride, int64_t t) {
+static inline void L(scan_prefetch)(const L(scan) * s, const real *x, int64_t stride, int64_t t) {
   if (t + CHUNK >= s->steps) return;
   const char *row = (const char *)(x + (t + CHUNK) * stride);
   for (size_t i = 0; i < (size_t)s->width * sizeof(real); i += 64) __builtin_prefetch(row + i);
 }
 
 /* dt, dt * u and the start of y for steps t .. t + m. */
-static void L(scan_stage)(L(scan) *s, int64_t t, int64_t m) {
+static void L(scan_stage)(L(scan) * s, int64_t t, int64_t m) {
   for (int64_t j = 0; j < m; j++) {
     const real *u = s->u + (t + j) * s->u_stride, *delta = s->delta + (t + j) * s->delta_stride;
     real *dt = s->dt + j * LANES, *du = s->du + j * LANES, *y = s->y + j * LANES;
@@ -212,7 +214,7 @@ static void L(scan_stage)(L(scan) *s, int64_t t, int64_t m) {
 }
 
 /* Writes m rows of y from step t on, through the gate. `out` is the unit's first element. */
-static void L(scan_write)(const L(scan) *s, int64_t t, int64_t m, real *out) {
+static void L(scan_write)(const L(scan) * s, int64_t t, int64_t m, real *out) {
   for (int64_t j = 0; j < m; j++) {
     const real *y = s->y + j * LANES;
     real *o = out + (t + j) * s->channels;
@@ -226,7 +228,7 @@ static void L(scan_write)(const L(scan) *s, int64_t t, int64_t m, real *out) {
   }
 }
 
-static void L(scan_forward_unit)(L(scan) *s, real *y, real *checkpoints) {
+static void L(scan_forward_unit)(L(scan) * s, real *y, real *checkpoints) {
   for (int64_t t = 0; t < s->steps; t += CHUNK) {
     int64_t m = s->steps - t < CHUNK ? s->steps - t : CHUNK, lanes = s->lanes;
     if (checkpoints) {
@@ -255,7 +257,7 @@ static void L(scan_forward_unit)(L(scan) *s, real *y, real *checkpoints) {
 
 /* One step: vectors run over the states of a channel, as the caller holds them, so nothing is
  * transposed. from and to may be the same. */
-static void L(scan_one_step)(L(scan) *s, const real *A, const real *from, real *to, real *y) {
+static void L(scan_one_step)(L(scan) * s, const real *A, const real *from, real *to, real *y) {
   int64_t states = s->states;
   const real *B = s->B, *C = s->C;
   L(scan_stage)(s, 0, 1);
@@ -279,7 +281,7 @@ static void L(scan_one_step)(L(scan) *s, const real *A, const real *from, real *
 /* Steps t .. t + m for state n, from its value in the checkpoint. With G the gradient of h_t, and
  * k = G exp(dt A) h_{t-1}:
  *   dC = sum_d h dy,  dB = sum_d G dt u,  du += dt G B,  d dt += k A + u G B,  dA += k dt. */
-static void L(scan_backward_state)(L(scan) *s, int64_t t, int64_t m, int64_t n,
+static void L(scan_backward_state)(L(scan) * s, int64_t t, int64_t m, int64_t n,
                                    const real *checkpoint, real *grad_B, real *grad_C) {
   int64_t lanes = s->lanes;
   const real *a = s->a + n * LANES, *B = s->B + t * s->B_stride + n;
@@ -324,7 +326,7 @@ static void L(scan_backward_state)(L(scan) *s, int64_t t, int64_t m, int64_t n,
 }
 
 /* dy from the gradient of the gated output. */
-static void L(scan_stage_grad)(L(scan) *s, int64_t t, int64_t m, const real *grad_y) {
+static void L(scan_stage_grad)(L(scan) * s, int64_t t, int64_t m, const real *grad_y) {
   for (int64_t j = 0; j < m; j++) {
     const real *gy = grad_y + (t + j) * s->channels;
     real *dy = s->dy + j * LANES;
@@ -340,7 +342,7 @@ static void L(scan_stage_grad)(L(scan) *s, int64_t t, int64_t m, const real *gra
 
 /* Gradients of u, delta and z at steps t .. t + m, and what they add to those of D and delta_bias.
  * The pointers are to the unit's first element, or NULL. */
-static void L(scan_write_grad)(L(scan) *s, int64_t t, int64_t m, const real *grad_y, real *grad_u,
+static void L(scan_write_grad)(L(scan) * s, int64_t t, int64_t m, const real *grad_y, real *grad_u,
                                real *grad_delta, real *grad_z) {
   real *sum_skip = s->sums, *sum_bias = s->sums + LANES;
   for (int64_t j = m - 1; j >= 0; j--) {
@@ -381,7 +383,7 @@ static void L(scan_write_grad)(L(scan) *s, int64_t t, int64_t m, const real *gra
   }
 }
 
-static void L(scan_backward_unit)(L(scan) *s, const real *checkpoints, const real *grad_y,
+static void L(scan_backward_unit)(L(scan) * s, const real *checkpoints, const real *grad_y,
                                   real *grad_u, real *grad_delta, real *grad_z, real *grad_B,
                                   real *grad_C) {
   memset(s->da, 0, sizeof(real) * LANES * (size_t)s->states);
@@ -391,9 +393,8 @@ static void L(scan_backward_unit)(L(scan) *s, const real *checkpoints, const rea
     L(scan_stage)(s, t, m);
     L(scan_stage_grad)(s, t, m, grad_y);
     memset(s->gb, 0, sizeof(real) * LANES * CHUNK * 2); /* gb and gk */
-    for (int64_t n = 0; n < s->states; n++)
-      L(scan_backward_state)(s, t, m, n, checkpoints + (t / CHUNK * s->states + n) * LANES, grad_B,
-                             grad_C);
+    for (int64_t n = 0; n < s->states; n++) L(scan_backward_state)
+    (s, t, m, n, checkpoints + (t / CHUNK * s->states + n) * LANES, grad_B, grad_C);
     L(scan_write_grad)(s, t, m, grad_y, grad_u, grad_delta, grad_z);
   }
 }
@@ -496,10 +497,11 @@ KERNEL_STATUS(selective_scan_backward,
     int64_t b = unit / blocks, d = unit % blocks * LANES, channel = b * p->channels + d;
     int64_t first = b * p->steps * p->channels + d;
     L(scan_load)(&s, A + d * states, grad_hT ? grad_hT + channel * states : NULL);
-    L(scan_backward_unit)(&s, checkpoints + unit * chunks * states * LANES, grad_y + first,
-                          grad_u ? grad_u + first : NULL, grad_delta ? grad_delta + first : NULL,
-                          grad_z ? grad_z + first : NULL, sums.B + unit * p->steps * states,
-                          sums.C + unit * p->steps * states);
+    L(scan_backward_unit)
+    (&s, checkpoints + unit * chunks * states * LANES, grad_y + first,
+     grad_u ? grad_u + first : NULL, grad_delta ? grad_delta + first : NULL,
+     grad_z ? grad_z + first : NULL, sums.B + unit * p->steps * states,
+     sums.C + unit * p->steps * states);
     if (grad_h0) L(scan_transpose_out)(&s, s.h, grad_h0 + channel * states);
     L(scan_transpose_out)(&s, s.da, sums.A + channel * states);
     memcpy(sums.skip + channel, s.sums, sizeof(real) * (size_t)s.width);

@@ -92,8 +92,7 @@ static bool L(targets_fit)(const int64_t *target, int64_t ignore_index, int64_t 
 }
 
 static double L(weight_sum)(const real *weight, int64_t classes) {
-  return weight ? (double)L(fold_row)(L(FOLD_ADD), L(FOLD_X), weight, classes, 0)
-                : (double)classes;
+  return weight ? (double)L(fold_row)(L(FOLD_ADD), L(FOLD_X), weight, classes, 0) : (double)classes;
 }
 
 /* Sum of weight * (x - m). */
@@ -163,8 +162,7 @@ KERNEL_STATUS(cross_entropy_backward,
     real even = (real)(grad[r] * smooth);
     if (smooth > 0 && weight) {
 #pragma omp simd
-      for (int64_t i = 0; i < classes; i++)
-        gx[i] = scale * L(v_exp)(x[i] - lse) - even * weight[i];
+      for (int64_t i = 0; i < classes; i++) gx[i] = scale * L(v_exp)(x[i] - lse) - even * weight[i];
     } else {
 #pragma omp simd
       for (int64_t i = 0; i < classes; i++) gx[i] = scale * L(v_exp)(x[i] - lse) - even;

@@ -111,8 +111,10 @@ static inline boolean boolean_of_whole(int64_t x) { return x != 0; }
   }
 #define PAIRS(from, kind)                                                                          \
   PAIR(from, kind, f32)                                                                            \
-  PAIR(from, kind, f64) PAIR(from, kind, f16) PAIR(from, kind, bf16) PAIR(from, kind, i32)         \
-      PAIR(from, kind, i64) PAIR(from, kind, u8) PAIR(from, kind, boolean)
+  PAIR(from, kind, f64)                                                                            \
+  PAIR(from, kind, f16)                                                                            \
+  PAIR(from, kind, bf16)                                                                           \
+  PAIR(from, kind, i32) PAIR(from, kind, i64) PAIR(from, kind, u8) PAIR(from, kind, boolean)
 #define ROW(from)                                                                                  \
   {                                                                                                \
     from##_to_f32, from##_to_f64, from##_to_f16, from##_to_bf16, from##_to_i32, from##_to_i64,     \

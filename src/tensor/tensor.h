@@ -19,8 +19,9 @@ typedef struct storage {
 struct rill_tensor {
   handle base;
   storage *storage;
-  char *data;          /* the first element, within storage */
-  struct handle *node; /* autograd's: the graph node this is output `output` of; NULL outside graphs */
+  char *data; /* the first element, within storage */
+  struct handle
+      *node; /* autograd's: the graph node this is output `output` of; NULL outside graphs */
   int16_t output;
   uint8_t dtype; /* rill_dtype */
   uint8_t ndim;
@@ -56,8 +57,8 @@ rill_tensor *tensor_wrap(rill_context *ctx, const char *op, rill_dtype dtype, co
                          void (*deleter)(void *user, void *data), void *user);
 /* dtype and sizes as tensor_new demands them: the count of elements into *numel, or false with the
  * error set. */
-bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape, int ndim,
-                  int64_t *numel);
+bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
+                  int ndim, int64_t *numel);
 
 /* Elements in row-major order, contiguous, outside any graph: t itself where it already is. */
 const rill_tensor *tensor_contiguous(rill_context *ctx, const char *op, const rill_tensor *t);

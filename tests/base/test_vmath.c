@@ -274,7 +274,7 @@ START_TEST(rounding_is_exact) {
   rill_##name##_f64(x, y, 4096);                                                                   \
   rill_##name##_f32(xf, yf, 4096);                                                                 \
   for (int i = 0; i < 4096; i++)                                                                   \
-    ck_assert_msg(same(y[i], exact(x[i])) && same(yf[i], exact((double)xf[i])), #name " %g", x[i])
+  ck_assert_msg(same(y[i], exact(x[i])) && same(yf[i], exact((double)xf[i])), #name " %g", x[i])
     CHECK(round, rint);
     CHECK(floor, floor);
     CHECK(ceil, ceil);

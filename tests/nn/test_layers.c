@@ -31,9 +31,13 @@ END_TEST
 START_TEST(linear_multiplies_and_adds) {
   rill_context *ctx = rill_context_create(NULL);
   rill_module *m = rill_nn_linear(ctx, 2, 3, true);
-  rill_state_dict_load(ctx, m, "weight", rill_from_buffer(ctx, RILL_F32, (int64_t[]){3, 2}, 2, (float[]){1, 2, 3, 4, 5, 6}));
-  rill_state_dict_load(ctx, m, "bias", rill_from_buffer(ctx, RILL_F32, (int64_t[]){3}, 1, (float[]){.5f, 0, -1}));
-  rill_tensor *y = rill_forward(ctx, m, rill_from_buffer(ctx, RILL_F32, (int64_t[]){2}, 1, (float[]){10, 1}));
+  rill_state_dict_load(
+      ctx, m, "weight",
+      rill_from_buffer(ctx, RILL_F32, (int64_t[]){3, 2}, 2, (float[]){1, 2, 3, 4, 5, 6}));
+  rill_state_dict_load(ctx, m, "bias",
+                       rill_from_buffer(ctx, RILL_F32, (int64_t[]){3}, 1, (float[]){.5f, 0, -1}));
+  rill_tensor *y =
+      rill_forward(ctx, m, rill_from_buffer(ctx, RILL_F32, (int64_t[]){2}, 1, (float[]){10, 1}));
   ck_assert_mem_eq(floats(y), ((float[]){12.5f, 34, 55}), 12);
   ck_assert_ptr_null(rill_forward(ctx, m, rill_ones(ctx, RILL_F32, (int64_t[]){2, 3}, 2)));
   ck_assert_int_eq(rill_error(ctx), RILL_ERROR_SHAPE);
@@ -48,10 +52,12 @@ START_TEST(embedding_picks_rows_and_pads_with_zeros) {
   double squares = 0;
   for (int i = 0; i < 499 * 8; i++) squares += (double)w[i] * w[i];
   ck_assert_double_eq_tol(squares / (499 * 8), 1, 0.1);
-  rill_tensor *y = rill_forward(ctx, m, rill_from_buffer(ctx, RILL_I64, (int64_t[]){2}, 1, (int64_t[]){499, 3}));
+  rill_tensor *y =
+      rill_forward(ctx, m, rill_from_buffer(ctx, RILL_I64, (int64_t[]){2}, 1, (int64_t[]){499, 3}));
   for (int i = 0; i < 8; i++) ck_assert(floats(y)[i] == 0 && floats(y)[8 + i] == w[24 + i]);
   ck_assert_ptr_null(rill_nn_embedding(ctx, 5, 2, 5));
-  ck_assert_str_eq(rill_error_message(ctx), "nn_embedding: padding_idx 5 is out of range for 5 rows");
+  ck_assert_str_eq(rill_error_message(ctx),
+                   "nn_embedding: padding_idx 5 is out of range for 5 rows");
   rill_context_close(ctx);
 }
 END_TEST
@@ -85,14 +91,19 @@ END_TEST
 START_TEST(activations_have_their_values) {
   rill_context *ctx = rill_context_create(NULL);
   rill_tensor *x = rill_from_buffer(ctx, RILL_F64, (int64_t[]){2}, 1, (double[]){-1.5, 0.5});
-  struct { rill_module *m; double at[2]; } rows[] = {
+  struct {
+    rill_module *m;
+    double at[2];
+  } rows[] = {
       {rill_nn_relu(ctx), {0, 0.5}},
       {rill_nn_silu(ctx), {-1.5 / (1 + exp(1.5)), 0.5 / (1 + exp(-0.5))}},
       {rill_nn_sigmoid(ctx), {1 / (1 + exp(1.5)), 1 / (1 + exp(-0.5))}},
       {rill_nn_tanh(ctx), {tanh(-1.5), tanh(0.5)}},
-      {rill_nn_gelu(ctx, false), {-0.75 * (1 + erf(-1.5 / sqrt(2))), 0.25 * (1 + erf(0.5 / sqrt(2)))}},
+      {rill_nn_gelu(ctx, false),
+       {-0.75 * (1 + erf(-1.5 / sqrt(2))), 0.25 * (1 + erf(0.5 / sqrt(2)))}},
       {rill_nn_gelu(ctx, true),
-       {-0.75 * (1 + tanh(sqrt(2 / M_PI) * (-1.5 - 0.044715 * 3.375))), 0.25 * (1 + tanh(sqrt(2 / M_PI) * (0.5 + 0.044715 * 0.125)))}},
+       {-0.75 * (1 + tanh(sqrt(2 / M_PI) * (-1.5 - 0.044715 * 3.375))),
+        0.25 * (1 + tanh(sqrt(2 / M_PI) * (0.5 + 0.044715 * 0.125)))}},
       {rill_nn_softplus(ctx, 0, 0), {log1p(exp(-1.5)), log1p(exp(0.5))}},
       {rill_nn_softplus(ctx, 2, 0.5), {log1p(exp(-3)) / 2, 0.5}},
       {rill_nn_softmax(ctx, -1), {1 / (1 + exp(2)), 1 / (1 + exp(-2))}},
@@ -143,7 +154,8 @@ START_TEST(what_is_made_in_inference_mode_can_be_trained) {
   rill_module *m = rill_nn_linear(ctx, 2, 2, true);
   rill_set_grad_mode(ctx, RILL_GRAD_ON);
   rill_tensor *y = rill_forward(ctx, m, rill_ones(ctx, RILL_F32, (int64_t[]){2}, 1));
-  ck_assert_int_eq(rill_backward(ctx, rill_sum(ctx, y, RILL_ALL_DIMS, false), NULL, false), RILL_OK);
+  ck_assert_int_eq(rill_backward(ctx, rill_sum(ctx, y, RILL_ALL_DIMS, false), NULL, false),
+                   RILL_OK);
   rill_context_close(ctx);
 }
 END_TEST

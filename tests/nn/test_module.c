@@ -5,7 +5,8 @@
 
 static rill_module *model_of(rill_context *ctx) {
   rill_module *layers[] = {rill_nn_linear(ctx, 3, 4, true),
-                           rill_nn_residual(ctx, rill_nn_layer_norm(ctx, 4, 0, true)), rill_nn_dropout(ctx, 0.5)};
+                           rill_nn_residual(ctx, rill_nn_layer_norm(ctx, 4, 0, true)),
+                           rill_nn_dropout(ctx, 0.5)};
   return rill_nn_sequential(ctx, layers, 3);
 }
 
@@ -61,7 +62,8 @@ START_TEST(tied_parameters_stay_tied) {
   rill_module_class cls = RILL_MODULE_CLASS_INIT;
   cls.type = "Host";
   rill_module *m = rill_module_create(ctx, &cls, NULL), *l = rill_nn_linear(ctx, 2, 2, false);
-  ck_assert_int_eq(rill_module_add_parameter(ctx, m, "tied", rill_module_get(l, "weight")), RILL_OK);
+  ck_assert_int_eq(rill_module_add_parameter(ctx, m, "tied", rill_module_get(l, "weight")),
+                   RILL_OK);
   ck_assert_int_eq(rill_module_add_child(ctx, m, "l", l), RILL_OK);
   ck_assert_int_eq(rill_parameter_count(m), 1);
   ck_assert_int_eq(rill_module_to(ctx, m, RILL_F16), RILL_OK);
@@ -111,7 +113,8 @@ START_TEST(the_state_dict_loads_by_path) {
   ck_assert_int_eq(rill_state_dict_load(ctx, m, "1.inner.bias", v), RILL_OK);
   ck_assert_float_eq(((float *)rill_tensor_data(rill_module_get(m, "1.inner.bias")))[3], 2.5f);
   ck_assert_int_eq(rill_state_dict_load(ctx, m, "0.weight", v), RILL_ERROR_SHAPE);
-  ck_assert_str_eq(rill_error_message(ctx), "state_dict_load: \"0.weight\" is [4,3], the value [4]");
+  ck_assert_str_eq(rill_error_message(ctx),
+                   "state_dict_load: \"0.weight\" is [4,3], the value [4]");
   rill_error_clear(ctx);
   ck_assert_int_eq(rill_state_dict_load(ctx, m, "7.weight", v), RILL_ERROR_NOT_FOUND);
   rill_error_clear(ctx);
@@ -123,7 +126,8 @@ END_TEST
 static int freed;
 static void count_free(void *user) { freed += user == &freed; }
 
-static rill_tensor *twice(rill_context *ctx, rill_module *self, const rill_tensor *input, void *user) {
+static rill_tensor *twice(rill_context *ctx, rill_module *self, const rill_tensor *input,
+                          void *user) {
   (void)self;
   if (!user) return NULL;
   for (int i = 0; i < 10; i++) rill_mul_scalar(ctx, input, 3); /* temporaries */
@@ -149,7 +153,8 @@ START_TEST(the_hosts_modules_run_like_built_in_ones) {
   m = rill_module_create(ctx, &cls, NULL);
   ck_assert_ptr_null(rill_forward(ctx, m, rill_ones(ctx, RILL_F32, NULL, 0)));
   ck_assert_str_eq(rill_error_message(ctx), "forward: Twice returned NULL and no error");
-  ck_assert_ptr_null(rill_module_create(ctx, &cls, &freed)); /* an error is pending; user is freed all the same */
+  ck_assert_ptr_null(
+      rill_module_create(ctx, &cls, &freed)); /* an error is pending; user is freed all the same */
   ck_assert_int_eq(freed, 2);
   rill_error_clear(ctx);
   cls.type = NULL;
@@ -163,7 +168,8 @@ START_TEST(wrong_use_is_named) {
   rill_context *ctx = rill_context_create(NULL);
   rill_module *m = model_of(ctx), *list = rill_nn_module_list(ctx, &m, 1);
   rill_tensor *x = rill_ones(ctx, RILL_F32, (int64_t[]){2, 3}, 2);
-  ck_assert_int_eq(rill_module_add_parameter(ctx, rill_module_child(m, 0), "bias", x), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(rill_module_add_parameter(ctx, rill_module_child(m, 0), "bias", x),
+                   RILL_ERROR_ARGUMENT);
   ck_assert_str_eq(rill_error_message(ctx), "module_add_parameter: Linear has a \"bias\" already");
   ck_assert(!rill_requires_grad(x));
   rill_error_clear(ctx);

@@ -14,8 +14,9 @@ static rill_tensor *leaf(rill_context *ctx, const double *values, int64_t n) {
 static void bowl_backward(rill_context *ctx, rill_tensor *p) {
   int64_t four = 4;
   rill_tensor *by = rill_from_buffer(ctx, RILL_F64, &four, 1, (double[]){1, 2, 3, 4});
-  rill_tensor *loss = rill_add(ctx, rill_sum(ctx, rill_mul(ctx, rill_square(ctx, p), by), RILL_ALL_DIMS, false),
-                               rill_sum(ctx, p, RILL_ALL_DIMS, false));
+  rill_tensor *loss =
+      rill_add(ctx, rill_sum(ctx, rill_mul(ctx, rill_square(ctx, p), by), RILL_ALL_DIMS, false),
+               rill_sum(ctx, p, RILL_ALL_DIMS, false));
   ck_assert_int_eq(rill_backward(ctx, loss, NULL, false), RILL_OK);
 }
 
@@ -27,9 +28,15 @@ static const struct {
   const double *golden;
 } cases[] = {
     {RILL_OPTIM_SGD, {.lr = 0.1}, golden_sgd},
-    {RILL_OPTIM_SGD, {.lr = 0.1, .momentum = 0.9, .dampening = 0.25, .weight_decay = 0.05}, golden_sgd_momentum},
-    {RILL_OPTIM_SGD, {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.05}, golden_sgd_nesterov},
-    {RILL_OPTIM_ADAM, {.lr = 0.1, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.05}, golden_adam},
+    {RILL_OPTIM_SGD,
+     {.lr = 0.1, .momentum = 0.9, .dampening = 0.25, .weight_decay = 0.05},
+     golden_sgd_momentum},
+    {RILL_OPTIM_SGD,
+     {.lr = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.05},
+     golden_sgd_nesterov},
+    {RILL_OPTIM_ADAM,
+     {.lr = 0.1, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.05},
+     golden_adam},
     {RILL_OPTIM_ADAM, {0}, golden_adam_default},
     {RILL_OPTIM_ADAMW, {.lr = 0.1, .weight_decay = 0.05}, golden_adamw},
 };
@@ -68,7 +75,8 @@ START_TEST(a_restored_optimizer_goes_on) {
   for (int i = 0; i < rill_optimizer_tensor_count(first); i++) {
     char name[64];
     ck_assert_int_gt(rill_optimizer_tensor_name(first, i, name, sizeof name), 0);
-    ck_assert_int_eq(optimizer_restore(ctx, second, name, rill_optimizer_tensor(first, i)), RILL_OK);
+    ck_assert_int_eq(optimizer_restore(ctx, second, name, rill_optimizer_tensor(first, i)),
+                     RILL_OK);
   }
   optimizer_set_parameter_steps(ctx, second, 0, optimizer_parameter_steps(first, 0));
   optimizer_set_steps(ctx, second, 2);
@@ -95,7 +103,8 @@ START_TEST(remembered_tensors_have_names) {
   ck_assert_ptr_null(rill_optimizer_tensor(o, 2));
   ck_assert_int_eq(optimizer_restore(ctx, o, "1.exp_avg", p), RILL_ERROR_NOT_FOUND);
   rill_error_clear(ctx);
-  ck_assert_int_eq(optimizer_restore(ctx, o, "0.exp_avg", rill_scalar(ctx, RILL_F64, 1)), RILL_ERROR_SHAPE);
+  ck_assert_int_eq(optimizer_restore(ctx, o, "0.exp_avg", rill_scalar(ctx, RILL_F64, 1)),
+                   RILL_ERROR_SHAPE);
   rill_context_close(ctx);
 }
 END_TEST
@@ -135,7 +144,8 @@ START_TEST(clipping) {
   int64_t one = 1, two = 2;
   rill_set_grad(ctx, p[0], rill_from_buffer(ctx, RILL_F64, &one, 1, (double[]){2}));
   rill_set_grad(ctx, p[1], rill_from_buffer(ctx, RILL_F64, &two, 1, (double[]){-1, 2}));
-  const double *g0 = rill_tensor_data(rill_tensor_grad(p[0])), *g1 = rill_tensor_data(rill_tensor_grad(p[1]));
+  const double *g0 = rill_tensor_data(rill_tensor_grad(p[0])),
+               *g1 = rill_tensor_data(rill_tensor_grad(p[1]));
   double norm = 0;
   ck_assert_int_eq(rill_clip_grad_norm(ctx, o, 10, &norm), RILL_OK);
   ck_assert_double_eq_tol(norm, 3, 1e-15);
@@ -188,10 +198,13 @@ START_TEST(averaging) {
   rill_state_dict_load(ctx, b, "weight", rill_full(ctx, RILL_F32, &three, 1, 5));
   ck_assert_int_eq(rill_ema_update(ctx, a, b, 0.75), RILL_OK);
   ck_assert_float_eq(((float *)rill_tensor_data(rill_module_get(a, "weight")))[2], 2);
-  ck_assert_int_eq(rill_ema_update(ctx, a, rill_nn_layer_norm(ctx, 4, 0, true), 0.75), RILL_ERROR_SHAPE);
-  ck_assert_str_eq(rill_error_message(ctx), "ema_update: \"weight\" is [3] in the average and [4] in the weights");
+  ck_assert_int_eq(rill_ema_update(ctx, a, rill_nn_layer_norm(ctx, 4, 0, true), 0.75),
+                   RILL_ERROR_SHAPE);
+  ck_assert_str_eq(rill_error_message(ctx),
+                   "ema_update: \"weight\" is [3] in the average and [4] in the weights");
   rill_error_clear(ctx);
-  ck_assert_int_eq(rill_ema_update(ctx, a, rill_nn_layer_norm(ctx, 3, 0, false), 0.75), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(rill_ema_update(ctx, a, rill_nn_layer_norm(ctx, 3, 0, false), 0.75),
+                   RILL_ERROR_ARGUMENT);
   rill_error_clear(ctx);
   ck_assert_int_eq(rill_ema_update(ctx, a, b, 1.5), RILL_ERROR_ARGUMENT);
   rill_context_close(ctx);
@@ -204,12 +217,14 @@ START_TEST(wrong_use_is_named) {
   rill_optimizer *o = optimizer_of(ctx, 0, p);
   rill_optimizer_options bad = RILL_OPTIMIZER_OPTIONS_INIT;
   ck_assert_int_eq(rill_optimizer_add_group(ctx, o, &p, 1, NULL, NULL), RILL_ERROR_ARGUMENT);
-  ck_assert_str_eq(rill_error_message(ctx), "optimizer_add_group: parameter 0 is in group 0 already");
+  ck_assert_str_eq(rill_error_message(ctx),
+                   "optimizer_add_group: parameter 0 is in group 0 already");
   rill_error_clear(ctx);
   bad.nesterov = true;
   ck_assert_int_eq(rill_optimizer_add_group(ctx, o, NULL, 0, &bad, NULL), RILL_ERROR_ARGUMENT);
   rill_error_clear(ctx);
-  ck_assert_int_eq(rill_optimizer_add_group(ctx, o, (rill_tensor *[]){NULL}, 1, NULL, NULL), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(rill_optimizer_add_group(ctx, o, (rill_tensor *[]){NULL}, 1, NULL, NULL),
+                   RILL_ERROR_ARGUMENT);
   rill_error_clear(ctx);
   ck_assert_int_eq(rill_optimizer_set_lr(ctx, o, 1, 0.1), RILL_ERROR_INDEX);
   rill_error_clear(ctx);
@@ -233,7 +248,8 @@ static double learn(rill_context *ctx, int steps) {
     x[i][0] = (float)(test_uniform(&seed) - 0.5), x[i][1] = (float)(test_uniform(&seed) - 0.5);
     y[i] = x[i][0] * x[i][1] < 0;
   }
-  rill_module *layers[] = {rill_nn_linear(ctx, 2, 16, true), rill_nn_tanh(ctx), rill_nn_linear(ctx, 16, 2, true)};
+  rill_module *layers[] = {rill_nn_linear(ctx, 2, 16, true), rill_nn_tanh(ctx),
+                           rill_nn_linear(ctx, 16, 2, true)};
   rill_module *model = rill_nn_sequential(ctx, layers, 3);
   rill_optimizer *o = rill_optimizer_create(ctx, RILL_OPTIM_ADAMW);
   rill_optimizer_options options = RILL_OPTIMIZER_OPTIONS_INIT;
@@ -268,7 +284,8 @@ static int64_t live, calls, fail_at;
 static void *counting_malloc(void *user, size_t size) {
   (void)user;
   ++calls;
-  if (calls == fail_at || calls == fail_at + 1) return NULL; /* the heap asks twice before it gives up */
+  if (calls == fail_at || calls == fail_at + 1)
+    return NULL; /* the heap asks twice before it gives up */
   live++;
   return malloc(size);
 }

@@ -146,8 +146,7 @@ static void dense_row(attention *a, int64_t b, int64_t h, int64_t i) {
     if (!sees(p, b, h, i, j)) continue;
     const double *v = a->v + b * p->v_stride[0] + j * p->v_stride[1] + kv * p->v_stride[2];
     s[j] /= sum;
-    for (int64_t c = 0; c < p->value_dim; c++)
-      a->o[ot + c] += s[j] * keeps(p, b, h, i, j) * v[c];
+    for (int64_t c = 0; c < p->value_dim; c++) a->o[ot + c] += s[j] * keeps(p, b, h, i, j) * v[c];
   }
   for (int64_t c = 0; c < p->value_dim; c++) dot += a->o[ot + c] * a->d_o[ot + c];
   for (int64_t j = 0; j < p->k_len; j++) {
@@ -222,7 +221,8 @@ static void *dirty(int64_t n, size_t size) {
       double e = rms_ratio_##SUFFIX(got[i], want[i], n[i]), far = 0, size = 0;                     \
       for (int64_t j = 0; j < n[i]; j++) size = fmax(size, fabs(want[i][j]));                      \
       for (int64_t j = 0; j < n[i]; j++)                                                           \
-        if ((double)got[i][j] != want[i][j]) far = fmax(far, fabs((double)got[i][j] - want[i][j]));\
+        if ((double)got[i][j] != want[i][j])                                                       \
+          far = fmax(far, fabs((double)got[i][j] - want[i][j]));                                   \
       ck_assert_msg(size < 1e-13 ? far < tolerance : e < (i < 2 ? 1 : 5) * tolerance,              \
                     "%s " #SUFFIX " level %d: %s %.1e, largest difference %.1e", name,             \
                     cpu_level(), (const char *[]){"o", "lse", "dq", "dk", "dv"}[i], e, far);       \
@@ -391,8 +391,7 @@ START_TEST(hidden_nan_does_not_leak) {
         if (a.keep[j] && !(p->causal && j >= 70)) continue;
         double *k = a.k + j * p->k_stride[1] + h * p->k_stride[2];
         double *v = a.v + j * p->v_stride[1] + h * p->v_stride[2];
-        for (int c = 0; c < 16; c++)
-          k[c] = c & 1 ? NAN : INFINITY, v[c] = c & 2 ? NAN : -INFINITY;
+        for (int c = 0; c < 16; c++) k[c] = c & 1 ? NAN : INFINITY, v[c] = c & 2 ? NAN : -INFINITY;
       }
     check(a, "hidden");
   }

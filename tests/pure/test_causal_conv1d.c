@@ -24,10 +24,10 @@ typedef struct result {
 
 static int64_t input_size(const problem *p, int i) {
   switch (i) {
-    case X: return p->batch * p->steps * p->channels;
-    case WEIGHT: return p->channels * p->taps;
-    case TAIL: return p->batch * (p->taps - 1) * p->channels;
-    default: return p->channels;
+  case X: return p->batch * p->steps * p->channels;
+  case WEIGHT: return p->channels * p->taps;
+  case TAIL: return p->batch * (p->taps - 1) * p->channels;
+  default: return p->channels;
   }
 }
 
@@ -139,8 +139,10 @@ static void *pack(const double *x, int64_t rows, int64_t width, int64_t stride, 
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t i = 0; i < stride; i++) {
       double v = i < width ? x[r * width + i] : NAN;
-      if (single) f[r * stride + i] = (float)v;
-      else d[r * stride + i] = v;
+      if (single)
+        f[r * stride + i] = (float)v;
+      else
+        d[r * stride + i] = v;
     }
   }
   return f;
@@ -153,24 +155,24 @@ static void unpack(void *from, double *to, int64_t n, bool single) {
 
 static void forward(const rill_causal_conv1d_params *s, void *const *in, void *const *out,
                     int64_t begin, int64_t end, void *workspace, bool single) {
-  rill_status status =
-      single ? rill_causal_conv1d_f32(s, in[X], in[WEIGHT], in[BIAS], in[TAIL], out[Y],
-                                      out[TAIL_OUT], begin, end, workspace)
-             : rill_causal_conv1d_f64(s, in[X], in[WEIGHT], in[BIAS], in[TAIL], out[Y],
-                                      out[TAIL_OUT], begin, end, workspace);
+  rill_status status = single
+                           ? rill_causal_conv1d_f32(s, in[X], in[WEIGHT], in[BIAS], in[TAIL],
+                                                    out[Y], out[TAIL_OUT], begin, end, workspace)
+                           : rill_causal_conv1d_f64(s, in[X], in[WEIGHT], in[BIAS], in[TAIL],
+                                                    out[Y], out[TAIL_OUT], begin, end, workspace);
   ck_assert_int_eq(status, RILL_OK);
 }
 
 static void backward(const rill_causal_conv1d_params *s, void *const *in, void *const *grad_out,
-                     void *const *grad, void *partials, int64_t begin, int64_t end,
-                     void *workspace, bool single) {
+                     void *const *grad, void *partials, int64_t begin, int64_t end, void *workspace,
+                     bool single) {
   rill_status status =
       single ? rill_causal_conv1d_backward_f32(s, in[X], in[WEIGHT], in[BIAS], in[TAIL],
-                                               grad_out[Y], grad_out[TAIL_OUT], grad[X],
-                                               grad[TAIL], partials, begin, end, workspace)
+                                               grad_out[Y], grad_out[TAIL_OUT], grad[X], grad[TAIL],
+                                               partials, begin, end, workspace)
              : rill_causal_conv1d_backward_f64(s, in[X], in[WEIGHT], in[BIAS], in[TAIL],
-                                               grad_out[Y], grad_out[TAIL_OUT], grad[X],
-                                               grad[TAIL], partials, begin, end, workspace);
+                                               grad_out[Y], grad_out[TAIL_OUT], grad[X], grad[TAIL],
+                                               partials, begin, end, workspace);
   ck_assert_int_eq(status, RILL_OK);
 }
 
@@ -216,10 +218,10 @@ static result run(const problem *p, int flags) {
     in[TAIL] = out[TAIL_OUT];
   }
 
-  void *workspace = scratch(single ? rill_causal_conv1d_workspace_f32(&s)
-                                   : rill_causal_conv1d_workspace_f64(&s));
-  void *partials = scratch(single ? rill_causal_conv1d_partials_f32(&s)
-                                  : rill_causal_conv1d_partials_f64(&s));
+  void *workspace =
+      scratch(single ? rill_causal_conv1d_workspace_f32(&s) : rill_causal_conv1d_workspace_f64(&s));
+  void *partials =
+      scratch(single ? rill_causal_conv1d_partials_f32(&s) : rill_causal_conv1d_partials_f64(&s));
   int64_t units = rill_causal_conv1d_units(&s), step = flags & LONE || !units ? 1 : units;
   for (int64_t i = units - step; i >= 0; i -= step)
     forward(&s, in, out, i, i + step, workspace, single);
@@ -254,8 +256,8 @@ static void check_close(const problem *p, const result *r, const result *expecte
   for (int i = 0; i < INPUTS; i++)
     if (p->in[i])
       ck_assert_msg(rms_ratio_f64(r->grad[i], expected->grad[i], input_size(p, i)) <= tolerance,
-                    "gradient %d, steps %d channels %d taps %d", i, (int)p->steps,
-                    (int)p->channels, (int)p->taps);
+                    "gradient %d, steps %d channels %d taps %d", i, (int)p->steps, (int)p->channels,
+                    (int)p->taps);
 }
 
 static void check_same(const problem *p, const result *r, const result *expected) {
@@ -283,7 +285,11 @@ static void check_golden(problem p, result expected) {
 }
 
 START_TEST(equals_pytorch_in_value_and_gradient) {
-  problem p = {2, 5, 3, 4, true,
+  problem p = {2,
+               5,
+               3,
+               4,
+               true,
                {GOLDEN(silu_x), GOLDEN(silu_weight), GOLDEN(silu_bias), GOLDEN(silu_tail)},
                {GOLDEN(silu_grad_y), GOLDEN(silu_grad_tail_out)}};
   result r = {{GOLDEN(silu_y), GOLDEN(silu_tail_out)},
@@ -294,7 +300,11 @@ START_TEST(equals_pytorch_in_value_and_gradient) {
 END_TEST
 
 START_TEST(equals_pytorch_with_fewer_steps_than_the_tail) {
-  problem p = {1, 2, 3, 4, false,
+  problem p = {1,
+               2,
+               3,
+               4,
+               false,
                {GOLDEN(short_x), GOLDEN(short_weight), NULL, GOLDEN(short_tail)},
                {GOLDEN(short_grad_y), GOLDEN(short_grad_tail_out)}};
   result r = {{GOLDEN(short_y), GOLDEN(short_tail_out)},
@@ -541,12 +551,15 @@ START_TEST(wrong_calls_write_nothing) {
   ck_assert_int_eq(rill_causal_conv1d_f32(&s, &x, &x, NULL, NULL, &y, NULL, 1, 0, w), bad);
   ck_assert_int_eq(rill_causal_conv1d_f32(&s, &x, &x, NULL, NULL, &y, NULL, 0, 2, w), bad);
   ck_assert_int_eq(rill_causal_conv1d_f32(&s, NULL, NULL, NULL, NULL, NULL, NULL, 1, 1, NULL), 0);
-  ck_assert_int_eq(rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, NULL, NULL, &y, NULL,
-                                                   part, 0, 1, w), bad);
-  ck_assert_int_eq(rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, &x, NULL, &y, NULL,
-                                                   NULL, 0, 1, w), bad);
-  ck_assert_int_eq(rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, &x, NULL, &y, NULL,
-                                                   part, 0, 2, w), bad);
+  ck_assert_int_eq(
+      rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, NULL, NULL, &y, NULL, part, 0, 1, w),
+      bad);
+  ck_assert_int_eq(
+      rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, &x, NULL, &y, NULL, NULL, 0, 1, w),
+      bad);
+  ck_assert_int_eq(
+      rill_causal_conv1d_backward_f32(&s, &x, &x, NULL, NULL, &x, NULL, &y, NULL, part, 0, 2, w),
+      bad);
   ck_assert_int_eq(rill_causal_conv1d_reduce_f32(&s, NULL, &y, NULL, 0, 1), bad);
   ck_assert_int_eq(rill_causal_conv1d_reduce_f32(&s, part, &y, NULL, 0, 2), bad);
   ck_assert(y == 42);

@@ -21,7 +21,11 @@ typedef struct unary {
 } unary;
 
 #define ROW(name, uses, ...)                                                                       \
-  {#name, uses, rill_##name##_f32, rill_##name##_f64, rill_##name##_backward_f32,                  \
+  {#name,                                                                                          \
+   uses,                                                                                           \
+   rill_##name##_f32,                                                                              \
+   rill_##name##_f64,                                                                              \
+   rill_##name##_backward_f32,                                                                     \
    rill_##name##_backward_f64},
 static const unary unaries[] = {ELEMENTWISE_UNARY(ROW)};
 #undef ROW
@@ -119,7 +123,8 @@ START_TEST(unary_gradient_specials) {
     const double ref[5] = {a, b, c, d, e};                                                         \
     rill_##name##_f64(x, y, 5);                                                                    \
     rill_##name##_backward_f64(g, x, y, out, 5);                                                   \
-    for (int i = 0; i < 5; i++) ck_assert_msg(same(out[i], ref[i]), #name " %g: %g", x[i], out[i]);\
+    for (int i = 0; i < 5; i++)                                                                    \
+      ck_assert_msg(same(out[i], ref[i]), #name " %g: %g", x[i], out[i]);                          \
   } while (0)
   for (int level = 0; level < CPU_LEVELS; level++) {
     cpu_set_level(level);
@@ -185,7 +190,11 @@ typedef struct binary {
 } binary;
 
 #define ROW(name, uses, ...)                                                                       \
-  {#name, uses, rill_##name##_f32, rill_##name##_f64, rill_##name##_backward_f32,                  \
+  {#name,                                                                                          \
+   uses,                                                                                           \
+   rill_##name##_f32,                                                                              \
+   rill_##name##_f64,                                                                              \
+   rill_##name##_backward_f32,                                                                     \
    rill_##name##_backward_f64},
 static const binary binaries[] = {ELEMENTWISE_BINARY(ROW)};
 #undef ROW
@@ -352,7 +361,7 @@ START_TEST(comparisons) {
   rill_##name##_f32(af + 1, sa, bf + 1, sb, yf, M - 1);                                            \
   ck_assert(y[M - 1] == 7 && yf[M - 1] == 7);                                                      \
   for (int i = 0; i < M - 1; i++)                                                                  \
-    ck_assert(y[i] == (a[1 + i * sa] op b[1 + i * sb]) && yf[i] == y[i])
+  ck_assert(y[i] == (a[1 + i * sa] op b[1 + i * sb]) && yf[i] == y[i])
       CHECK(eq, ==);
       CHECK(ne, !=);
       CHECK(lt, <);

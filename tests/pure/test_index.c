@@ -55,7 +55,8 @@ static void N(rows)(void) {
 static void N(along_a_dim)(void) {
   enum { OUTER = 3, FROM = 5, TO = 8, INNER = 4 };
   REAL x[OUTER * FROM * INNER], y[OUTER * TO * INNER], sum[OUTER * FROM * INNER] = {0};
-  double exact[OUTER * FROM * INNER], want[OUTER * TO * INNER], want_sum[OUTER * FROM * INNER] = {0};
+  double exact[OUTER * FROM * INNER], want[OUTER * TO * INNER],
+      want_sum[OUTER * FROM * INNER] = {0};
   int64_t index[OUTER * TO * INNER];
   N(typed_normal)(2, x, exact, OUTER * FROM * INNER);
   for (int i = 0; i < OUTER * TO * INNER; i++) {

@@ -41,12 +41,12 @@ enum { N(SIZES) = sizeof N(sizes) / sizeof *N(sizes) };
 typedef struct N(problem) {
   REAL x[N(MOST)], w[N(MOST)], b[N(MOST)], g[N(MOST)], y[N(MOST)], gx[N(MOST)], gw[N(MOST)],
       gb[N(MOST)], mean[3], rstd[3];
-  double ex[N(MOST)], ew[N(MOST)], eb[N(MOST)], eg[N(MOST)];       /* exact inputs */
+  double ex[N(MOST)], ew[N(MOST)], eb[N(MOST)], eg[N(MOST)]; /* exact inputs */
   double want_y[N(MOST)], want_gx[N(MOST)], want_gw[N(MOST)], want_gb[N(MOST)];
 } N(problem);
 
 /* With `centre` 0 this is RMS norm. Gradients of the parameters start from 1: they are added to. */
-static void N(reference)(N(problem) *p, int n, bool centre, bool affine, double eps) {
+static void N(reference)(N(problem) * p, int n, bool centre, bool affine, double eps) {
   N(typed_normal)(1, p->x, p->ex, 3 * n);
   N(typed_normal)(2, p->w, p->ew, n);
   N(typed_normal)(3, p->b, p->eb, n);
@@ -120,9 +120,8 @@ static void N(row_blocks_add_up)(void) {
   K(layer_norm_backward)(p.g, p.x, p.w, p.mean, p.rstd, p.gx, p.gw, p.gb, 3, COLS);
   static REAL gx[3 * COLS], gw[COLS], gb[COLS];
   for (int i = 0; i < COLS; i++) gw[i] = gb[i] = 1;
-  for (int r = 0; r < 3; r++)
-    K(layer_norm_backward)(p.g + r * COLS, p.x + r * COLS, p.w, p.mean + r, p.rstd + r,
-                           gx + r * COLS, gw, gb, 1, COLS);
+  for (int r = 0; r < 3; r++) K(layer_norm_backward)
+  (p.g + r * COLS, p.x + r * COLS, p.w, p.mean + r, p.rstd + r, gx + r * COLS, gw, gb, 1, COLS);
   ck_assert_mem_eq(gx, p.gx, sizeof gx);
   ck_assert_mem_eq(gw, p.gw, sizeof gw);
   ck_assert_mem_eq(gb, p.gb, sizeof gb);

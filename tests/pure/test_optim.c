@@ -46,7 +46,7 @@ typedef struct N(run) {
   double want[N(LENGTH)];
 } N(run);
 
-static void N(start)(N(run) *r, const double *golden) {
+static void N(start)(N(run) * r, const double *golden) {
   static const double start[4] = {0.5, -1.25, 2.0, -0.125};
   memset(r, 0, sizeof *r);
   for (int i = 0; i < N(LENGTH); i++) {
@@ -69,8 +69,9 @@ static void N(sgd_case)(const double *golden, double momentum, double dampening,
   for (int i = 0; i < N(LENGTH); i++) r.m[i] = (REAL)NAN; /* the first step must not read it */
   for (int step = 0; step < 3; step++) {
     N(gradient)(step, grad);
-    K(sgd)(r.param, grad, momentum != 0 ? r.m : NULL, N(LENGTH), 0.1, momentum, dampening, nesterov,
-           decay, step == 0);
+    K(sgd)
+    (r.param, grad, momentum != 0 ? r.m : NULL, N(LENGTH), 0.1, momentum, dampening, nesterov,
+     decay, step == 0);
   }
   ck_close(r.param, r.want, N(LENGTH));
 }

@@ -47,9 +47,9 @@ TEST_MAIN("reduce", tcase)
 #else
 
 /* [outer, n, inner]: rows, few and many columns, whole and partial lanes and chunks. */
-static const int N(shapes)[][3] = {{1, 1, 1},   {3, 2, 1},    {2, 63, 1},  {2, 64, 1},  {2, 65, 1},
-                                   {1, 5000, 1}, {2, 300, 3}, {2, 7, 31},  {2, 70, 32}, {2, 70, 33},
-                                   {2, 5, 64},  {1, 130, 65}, {2, 9, 130}, {1, 20000, 1}};
+static const int N(shapes)[][3] = {
+    {1, 1, 1},  {3, 2, 1},   {2, 63, 1},  {2, 64, 1}, {2, 65, 1},   {1, 5000, 1}, {2, 300, 3},
+    {2, 7, 31}, {2, 70, 32}, {2, 70, 33}, {2, 5, 64}, {1, 130, 65}, {2, 9, 130},  {1, 20000, 1}};
 enum { N(SHAPES) = sizeof N(shapes) / sizeof *N(shapes), N(MOST) = 20000 };
 
 static REAL N(x)[N(MOST)], N(y)[N(MOST)], N(m)[N(MOST)], N(g)[N(MOST)], N(gx)[N(MOST)];
@@ -58,7 +58,9 @@ static double N(ex)[N(MOST)], N(eg)[N(MOST)], N(want)[N(MOST)], N(want_m)[N(MOST
 
 /* Runs the body for each shape, with x and grad filled, and for each column: p is its start in x,
  * q its place in y. */
-typedef struct N(shape) { int outer, n, inner, count, size; } N(shape);
+typedef struct N(shape) {
+  int outer, n, inner, count, size;
+} N(shape);
 
 static N(shape) N(fill)(int k) {
   const int *s = N(shapes)[k];
@@ -114,9 +116,8 @@ static void N(variance)(void) {
     ck_close(N(y), N(want), s.count);
     ck_close(N(m), N(want_m), s.count);
     for (int q = 0; q < s.count; q++)
-      for (int i = 0, p = N(start)(s, q); i < s.n; i++)
-        N(want_gx)[p + i * s.inner] =
-            N(eg)[q] * 2 / (s.n - 1) * (N(ex)[p + i * s.inner] - (double)N(m)[q]);
+      for (int i = 0, p = N(start)(s, q); i < s.n; i++) N(want_gx)
+    [p + i * s.inner] = N(eg)[q] * 2 / (s.n - 1) * (N(ex)[p + i * s.inner] - (double)N(m)[q]);
     K(var_backward)(N(g), N(x), N(m), 1, N(gx), s.outer, s.n, s.inner);
     ck_close(N(gx), N(want_gx), s.size);
   }
@@ -221,7 +222,9 @@ static void N(norms)(void) {
           high = a > high ? a : high;
           low = a < low ? a : low;
         }
-        long double norm = ord == 0 ? sum : isinf(ord) ? (ord > 0 ? high : low) : powl(sum, 1 / ord);
+        long double norm = ord == 0     ? sum
+                           : isinf(ord) ? (ord > 0 ? high : low)
+                                        : powl(sum, 1 / ord);
         N(want)[q] = (double)norm;
         for (int i = 0; i < s.n; i++) {
           long double v = N(ex)[p + i * s.inner], a = fabsl(v), d;
@@ -268,8 +271,10 @@ static void N(prod)(void) {
         for (int i = 0; i <= s.n; i++) { /* at n nothing is left out */
           long double product = 1;
           for (int l = 0; l < s.n; l++) product *= l == i ? 1 : N(ex)[p + l * s.inner];
-          if (i == s.n) N(want)[q] = (double)product;
-          else N(want_gx)[p + i * s.inner] = (double)(product * N(eg)[q]);
+          if (i == s.n)
+            N(want)[q] = (double)product;
+          else
+            N(want_gx)[p + i * s.inner] = (double)(product * N(eg)[q]);
         }
       }
       K(prod)(N(x), N(y), s.outer, s.n, s.inner);

@@ -24,11 +24,14 @@ typedef struct result {
 
 static int64_t input_size(const problem *p, int i) {
   switch (i) {
-    case U: case DELTA: case Z: return p->batch * p->steps * p->channels;
-    case A: return p->channels * p->states;
-    case B: case C: return p->batch * p->steps * p->states;
-    case H0: return p->batch * p->channels * p->states;
-    default: return p->channels;
+  case U:
+  case DELTA:
+  case Z: return p->batch * p->steps * p->channels;
+  case A: return p->channels * p->states;
+  case B:
+  case C: return p->batch * p->steps * p->states;
+  case H0: return p->batch * p->channels * p->states;
+  default: return p->channels;
   }
 }
 
@@ -64,8 +67,8 @@ static double *normals(uint64_t *seed, int64_t n) {
 /* `all`: with every optional input; otherwise with none. */
 static problem make_problem(uint64_t seed, int64_t batch, int64_t steps, int64_t channels,
                             int64_t states, bool all) {
-  problem p = {.batch = batch, .steps = steps, .channels = channels, .states = states,
-               .softplus = all};
+  problem p = {
+      .batch = batch, .steps = steps, .channels = channels, .states = states, .softplus = all};
   for (int i = 0; i < INPUTS; i++)
     if (all || i <= C) p.in[i] = normals(&seed, input_size(&p, i));
   for (int i = 0; i < OUTPUTS; i++)
@@ -111,8 +114,8 @@ static result reference(const problem *p) {
         double dt = p->in[DELTA][i] + at(p->in[BIAS], d, 0), u = p->in[U][i], y = 0;
         if (p->softplus) dt = fmax(dt, 0) + log1p(exp(-fabs(dt)));
         for (int64_t n = 0; n < N; n++) {
-          h[(t + 1) * N + n] = exp(dt * p->in[A][d * N + n]) * h[t * N + n] +
-                               dt * u * p->in[B][row + n];
+          h[(t + 1) * N + n] =
+              exp(dt * p->in[A][d * N + n]) * h[t * N + n] + dt * u * p->in[B][row + n];
           y += p->in[C][row + n] * h[(t + 1) * N + n];
         }
         y += at(p->in[SKIP], d, 0) * u;
@@ -167,8 +170,10 @@ static void *pack(const double *x, int64_t rows, int64_t width, int64_t stride, 
   for (int64_t r = 0; r < rows; r++) {
     for (int64_t i = 0; i < stride; i++) {
       double v = i < width ? x[r * width + i] : NAN;
-      if (single) f[r * stride + i] = (float)v;
-      else d[r * stride + i] = v;
+      if (single)
+        f[r * stride + i] = (float)v;
+      else
+        d[r * stride + i] = v;
     }
   }
   return f;
@@ -191,13 +196,12 @@ static rill_selective_scan_params params_of(const problem *p) {
 /* Forward of units [begin, end). */
 static void forward(const rill_selective_scan_params *s, void *const *in, void *const *out,
                     void *saved, int64_t begin, int64_t end, void *workspace, bool single) {
-  rill_status status =
-      single ? rill_selective_scan_f32(s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP], in[Z],
-                                       in[BIAS], in[H0], out[Y], out[HT], saved, begin, end,
-                                       workspace)
-             : rill_selective_scan_f64(s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP], in[Z],
-                                       in[BIAS], in[H0], out[Y], out[HT], saved, begin, end,
-                                       workspace);
+  rill_status status = single ? rill_selective_scan_f32(s, in[U], in[DELTA], in[A], in[B], in[C],
+                                                        in[SKIP], in[Z], in[BIAS], in[H0], out[Y],
+                                                        out[HT], saved, begin, end, workspace)
+                              : rill_selective_scan_f64(s, in[U], in[DELTA], in[A], in[B], in[C],
+                                                        in[SKIP], in[Z], in[BIAS], in[H0], out[Y],
+                                                        out[HT], saved, begin, end, workspace);
   ck_assert_int_eq(status, RILL_OK);
 }
 
@@ -205,24 +209,24 @@ static void backward(const rill_selective_scan_params *s, void *const *in, void 
                      void *const *grad_out, void *const *grad, void *partials, int64_t begin,
                      int64_t end, void *workspace, bool single) {
   rill_status status =
-      single ? rill_selective_scan_backward_f32(
-                   s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP], in[Z], in[BIAS], saved,
-                   grad_out[Y], grad_out[HT], grad[U], grad[DELTA], grad[Z], grad[H0], partials,
-                   begin, end, workspace)
-             : rill_selective_scan_backward_f64(
-                   s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP], in[Z], in[BIAS], saved,
-                   grad_out[Y], grad_out[HT], grad[U], grad[DELTA], grad[Z], grad[H0], partials,
-                   begin, end, workspace);
+      single ? rill_selective_scan_backward_f32(s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP],
+                                                in[Z], in[BIAS], saved, grad_out[Y], grad_out[HT],
+                                                grad[U], grad[DELTA], grad[Z], grad[H0], partials,
+                                                begin, end, workspace)
+             : rill_selective_scan_backward_f64(s, in[U], in[DELTA], in[A], in[B], in[C], in[SKIP],
+                                                in[Z], in[BIAS], saved, grad_out[Y], grad_out[HT],
+                                                grad[U], grad[DELTA], grad[Z], grad[H0], partials,
+                                                begin, end, workspace);
   ck_assert_int_eq(status, RILL_OK);
 }
 
 static void reduce(const rill_selective_scan_params *s, void *partials, void *const *grad,
                    int64_t begin, int64_t end, bool single) {
-  rill_status status =
-      single ? rill_selective_scan_reduce_f32(s, partials, grad[A], grad[B], grad[C], grad[SKIP],
-                                              grad[BIAS], begin, end)
-             : rill_selective_scan_reduce_f64(s, partials, grad[A], grad[B], grad[C], grad[SKIP],
-                                              grad[BIAS], begin, end);
+  rill_status status = single
+                           ? rill_selective_scan_reduce_f32(s, partials, grad[A], grad[B], grad[C],
+                                                            grad[SKIP], grad[BIAS], begin, end)
+                           : rill_selective_scan_reduce_f64(s, partials, grad[A], grad[B], grad[C],
+                                                            grad[SKIP], grad[BIAS], begin, end);
   ck_assert_int_eq(status, RILL_OK);
 }
 
@@ -265,8 +269,8 @@ static result run(const problem *p, int flags) {
                                    : rill_selective_scan_workspace_f64(&s));
   void *saved = scratch(single ? rill_selective_scan_checkpoints_f32(&s)
                                : rill_selective_scan_checkpoints_f64(&s));
-  void *partials = scratch(single ? rill_selective_scan_partials_f32(&s)
-                                  : rill_selective_scan_partials_f64(&s));
+  void *partials =
+      scratch(single ? rill_selective_scan_partials_f32(&s) : rill_selective_scan_partials_f64(&s));
   int64_t units = rill_selective_scan_units(&s), step = lone ? 1 : units ? units : 1;
   for (int64_t i = units - step; i >= 0; i -= step)
     forward(&s, in, out, flags & NO_GRAD ? NULL : saved, i, i + step, workspace, single);
@@ -334,7 +338,11 @@ static void check_golden(problem p, result expected) {
 }
 
 START_TEST(equals_pytorch_in_value_and_gradient) {
-  problem p = {2, 5, 3, 4, true,
+  problem p = {2,
+               5,
+               3,
+               4,
+               true,
                {GOLDEN(full_u), GOLDEN(full_delta), GOLDEN(full_A), GOLDEN(full_B), GOLDEN(full_C),
                 GOLDEN(full_D), GOLDEN(full_z), GOLDEN(full_bias), GOLDEN(full_h0)},
                {GOLDEN(full_grad_y), GOLDEN(full_grad_hT)}};
@@ -347,9 +355,12 @@ START_TEST(equals_pytorch_in_value_and_gradient) {
 END_TEST
 
 START_TEST(equals_pytorch_without_optional_inputs) {
-  problem p = {1, 18, 2, 3, false,
-               {GOLDEN(bare_u), GOLDEN(bare_delta), GOLDEN(bare_A), GOLDEN(bare_B),
-                GOLDEN(bare_C)},
+  problem p = {1,
+               18,
+               2,
+               3,
+               false,
+               {GOLDEN(bare_u), GOLDEN(bare_delta), GOLDEN(bare_A), GOLDEN(bare_B), GOLDEN(bare_C)},
                {GOLDEN(bare_grad_y), GOLDEN(bare_grad_hT)}};
   result r = {{GOLDEN(bare_y), GOLDEN(bare_hT)},
               {GOLDEN(bare_grad_u), GOLDEN(bare_grad_delta), GOLDEN(bare_grad_A),
@@ -377,8 +388,8 @@ START_TEST(equals_the_plain_recurrence) {
         free_result(&f);
         result alone = run(&p, flags | NO_GRAD);
         for (int k = 0; k < OUTPUTS; k++)
-          ck_assert_double_le(
-              rms_ratio_f64(alone.out[k], expected.out[k], output_size(&p, k)), 1e-12);
+          ck_assert_double_le(rms_ratio_f64(alone.out[k], expected.out[k], output_size(&p, k)),
+                              1e-12);
         free_result(&alone);
       }
       free_result(&expected);
@@ -532,8 +543,7 @@ START_TEST(single_steps_in_place_equal_the_whole) {
         free_result(&r);
         free_problem(&one);
       }
-      ck_assert_double_le(rms_ratio_f64(h, whole.out[HT], input_size(&p, H0)),
-                          type ? 1e-5 : 1e-12);
+      ck_assert_double_le(rms_ratio_f64(h, whole.out[HT], input_size(&p, H0)), type ? 1e-5 : 1e-12);
       free(h);
       free_result(&whole);
     }
@@ -655,8 +665,10 @@ START_TEST(decay_underflows_to_zero_and_growth_to_infinity) {
       ck_assert_int_eq(rill_selective_scan_f64(&s, u, steps[i], &a, one, one, NULL, NULL, NULL, &h0,
                                                y, &hT, NULL, 0, 1, workspace),
                        RILL_OK);
-      if (i == 1) ck_assert_double_le(rms_ratio_f64(y, expected + i, 1), 1e-12);
-      else ck_assert(y[0] == expected[i]);
+      if (i == 1)
+        ck_assert_double_le(rms_ratio_f64(y, expected + i, 1), 1e-12);
+      else
+        ck_assert(y[0] == expected[i]);
     }
   }
   free(workspace);

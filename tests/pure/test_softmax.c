@@ -128,12 +128,13 @@ static void N(backward)(void) {
 enum { N(ROWS) = 9, N(CLASSES) = 150 };
 
 typedef struct N(problem) {
-  REAL x[N(ROWS) * N(CLASSES)], weight[N(CLASSES)], loss[N(ROWS)], lse[N(ROWS)], row_weight[N(ROWS)];
+  REAL x[N(ROWS) * N(CLASSES)], weight[N(CLASSES)], loss[N(ROWS)], lse[N(ROWS)],
+      row_weight[N(ROWS)];
   double ex[N(ROWS) * N(CLASSES)], ew[N(CLASSES)];
   int64_t target[N(ROWS)];
 } N(problem);
 
-static void N(problem_make)(N(problem) *p, bool weighted) {
+static void N(problem_make)(N(problem) * p, bool weighted) {
   N(typed_normal)(11, p->x, p->ex, N(ROWS) * N(CLASSES));
   N(typed_normal)(12, p->weight, p->ew, N(CLASSES));
   for (int c = 0; c < N(CLASSES); c++)
@@ -182,7 +183,8 @@ static void N(cross_entropy_gradient)(void) {
         N(log_probabilities)(p.ex + r * N(CLASSES), logp, N(CLASSES));
         for (int c = 0; c < N(CLASSES); c++) sum += p.ew[c];
         for (int c = 0; c < N(CLASSES); c++) {
-          long double d = 0; /* through logp: -sum_k a_k (delta_kc - p_c), a_k the weight of -logp_k */
+          long double d =
+              0; /* through logp: -sum_k a_k (delta_kc - p_c), a_k the weight of -logp_k */
           if (t >= 0)
             d = expl(logp[c]) * ((1 - s) * p.ew[t] + s / N(CLASSES) * sum) -
                 s / N(CLASSES) * p.ew[c] - (c == t ? (1 - s) * p.ew[t] : 0);
