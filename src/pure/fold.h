@@ -139,12 +139,12 @@ typedef void L(fold_chunker)(const real *x, int64_t rows, int64_t stride, int64_
                              const real *shift, real *acc);
 
 #define FOLD_OPS(F) F(ADD) F(MUL) F(MAX) F(MIN) F(TOP)
-#define FOLD_PAIRS(F)                                                                              \
-  F(ADD, X)                                                                                        \
-  F(ADD, D)                                                                                        \
-  F(ADD, DD)                                                                                       \
-  F(ADD, EXP) F(ADD, ABS) F(ADD, XX) F(ADD, ABS_POW) F(ADD, NONZERO) F(MUL, X) F(MAX, X)           \
-      F(MAX, ABS) F(MIN, X) F(MIN, ABS) F(TOP, X)
+/* clang-format off */
+#define FOLD_PAIRS(F) \
+  F(ADD, X) F(ADD, D) F(ADD, DD) F(ADD, EXP) F(ADD, ABS) \
+  F(ADD, XX) F(ADD, ABS_POW) F(ADD, NONZERO) F(MUL, X) F(MAX, X) \
+  F(MAX, ABS) F(MIN, X) F(MIN, ABS) F(TOP, X)
+/* clang-format on */
 
 #define FOLD_MERGER(op)                                                                            \
   FOLD_SHARED void L(fold_merge_##op)(real * acc, const real *other, int64_t width) {              \
