@@ -4,6 +4,8 @@
     python3 tests/golden/ops.py            all of tests/ops/*.cases
     python3 tests/golden/ops.py view join  those
 
+tests/oracle/run.py calls the same with other random numbers and another place for the files.
+
 Each tests/ops/NAME.cases gives tests/golden/NAME.ops. A line of it is one case:
 
     op | arguments | expected | flags
@@ -152,10 +154,10 @@ def compute(op, args, expected):
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-def case_bytes(line):
+def case_bytes(line, salt=0):
     columns = [c.strip() for c in line.split(" | ")] + [""] * 3
     op, arguments, expected, flags = columns[:4]
-    torch.manual_seed(zlib.crc32(line.encode()))
+    torch.manual_seed(zlib.crc32(line.encode()) + salt)
     args = eval(f"dict({arguments})", dict(MAKERS))
     flags = flags.split()
     unknown = set(flags) - set(FLAGS)
@@ -183,7 +185,7 @@ def case_bytes(line):
     return head + body + integers(len(grads)) + b"".join(map(tensor_bytes, grads))
 
 
-def main(names):
+def main(names, salt=0, out_dir=HERE):
     paths = [CASES / f"{n}.cases" for n in names] or sorted(CASES.glob("*.cases"))
     for path in paths:
         cases = []
@@ -191,12 +193,13 @@ def main(names):
             if not line.strip() or line.startswith("#"):
                 continue
             try:
-                cases.append(case_bytes(line))
+                cases.append(case_bytes(line, salt))
             except Exception as e:
                 sys.exit(f"{path}:{number}: {line}\n{type(e).__name__}: {e}")
         out = b"RILLOPS1" + integers(len(cases)) + b"".join(cases)
-        (HERE / f"{path.stem}.ops").write_bytes(out)
+        (out_dir / f"{path.stem}.ops").write_bytes(out)
         print(f"{path.stem}: {len(cases)} cases, {len(out)} bytes")
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

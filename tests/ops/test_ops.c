@@ -83,6 +83,7 @@ __attribute__((format(printf, 2, 3))) static void complain(const op_case *c, con
   printf("  %s\n    ", c->line);
   vprintf(format, args);
   printf("\n");
+  fflush(stdout); /* Check's child leaves without */
   va_end(args);
   complaints++;
 }
