@@ -190,7 +190,7 @@ $(B)/tests/%: tests/%.c $(B)/librill-internal.a $(B)/flags
 	$(call say,CC,$<)$(COMPILE) -Itests $(CHECK_CFLAGS) -MMD -MP -MF $@.d $< $(B)/librill-internal.a \
 	  $(LDFLAGS) $(CHECK_LIBS) $(LIBS) -o $@
 
-check: $(TEST_BIN) all embed-stage ## all tests
+check: $(TEST_BIN) all embed-stage $(B)/examples/charlm ## all tests
 	@$(RUN) $(TEST_BIN) $(TEST_SCRIPTS)
 check-quick: $(QUICK_BIN) ## the test programs but the slow ones
 	@$(RUN) $(QUICK_BIN)
@@ -229,7 +229,7 @@ check-valgrind: ## the quick tests under Valgrind
 
 PYTHON ?= python3
 oracle: $(B)/tests/ops/test_ops ## compare with PyTorch, live (skipped where it is not installed)
-	@if ! $(PYTHON) -c 'import torch' 2>/dev/null; then echo 'oracle: skipped, no PyTorch here'; \
+	@if ! $(PYTHON) -c 'import torch, numpy' 2>/dev/null; then echo 'oracle: skipped, no PyTorch here'; \
 	else $(PYTHON) tests/oracle/run.py $< $(B)/oracle; fi
 
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))

@@ -23,7 +23,7 @@ bits() { awk -v c="$(wc -c)" -v n="$held" 'BEGIN { printf "%.3f", 8 * c / n }'; 
 gzip=$(gzip -9 -c "$dir/heldout" | bits)
 xz=$(xz -9e -c "$dir/heldout" | bits)
 
-value() { sed -n "s/^$2: //p" "$1" | tail -n 1; }
+value() { sed -n "s|^$2: ||p" "$1" | tail -n 1; }
 for mixer in attention mamba; do
   echo "== $mixer: $minutes minutes on $text"
   "$charlm" train "$text" --mixer "$mixer" --minutes "$minutes" --out "$dir/$mixer.safetensors" | tee "$dir/$mixer.log"

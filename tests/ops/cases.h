@@ -147,8 +147,8 @@ static void load_file(const char *cases_path) {
   char path[256];
   const char *name = strrchr(cases_path, '/') + 1;
   const char *dir = getenv("RILL_GOLDEN"); /* the live oracle's */
-  snprintf(path, sizeof path, "%s/%.*s.ops", dir ? dir : "tests/golden", (int)(strlen(name) - strlen(".cases")),
-           name);
+  snprintf(path, sizeof path, "%s/%.*s.ops", dir ? dir : "tests/golden",
+           (int)(strlen(name) - strlen(".cases")), name);
   int64_t size;
   char *bytes = read_file(path, &size);
   reader r = {bytes, bytes + size};
