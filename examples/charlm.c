@@ -190,13 +190,15 @@ static void add_parameters(run *r) {
   check(r->ctx);
 }
 
+/* Rises over the first steps, then falls as half a cosine to nearly nothing at the last. */
 static double learning_rate(const run *r) {
+  int64_t total = r->numbers[TOTAL_STEPS];
   rill_schedule schedule = RILL_SCHEDULE_INIT;
-  schedule.kind = r->numbers[TOTAL_STEPS] ? RILL_SCHEDULE_COSINE : RILL_SCHEDULE_CONSTANT;
+  schedule.kind = total ? RILL_SCHEDULE_COSINE : RILL_SCHEDULE_CONSTANT;
   schedule.lr = 4e-3;
   schedule.end_lr = 1e-5;
-  schedule.warmup_steps = WARMUP_STEPS;
-  schedule.total_steps = r->numbers[TOTAL_STEPS] ? r->numbers[TOTAL_STEPS] : WARMUP_STEPS + 1;
+  schedule.warmup_steps = total && total < 2 * WARMUP_STEPS ? total / 2 : WARMUP_STEPS;
+  schedule.total_steps = total ? total : WARMUP_STEPS + 1;
   return rill_schedule_lr(&schedule, r->numbers[STEP]);
 }
 
