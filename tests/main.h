@@ -10,6 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Which sanitizer watches: gcc and clang tell it in different ways. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined __SANITIZE_ADDRESS__ || __has_feature(address_sanitizer)
+#define UNDER_ASAN 1
+#else
+#define UNDER_ASAN 0
+#endif
+#if defined __SANITIZE_THREAD__ || __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#else
+#define UNDER_TSAN 0
+#endif
+
 /* rms(x - ref) / (rms(ref) + 1e-8); NaN where either has one the other lacks. */
 static inline double rms_ratio_f64(const double *x, const double *ref, int64_t n) {
   double d = 0, r = 0;

@@ -349,11 +349,7 @@ static void *deep(void *result) {
 }
 
 START_TEST(a_hundred_thousand_nodes_need_no_stack) {
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-  size_t size = 1 << 20;
-#else
-  size_t size = 128 << 10;
-#endif
+  size_t size = UNDER_ASAN || UNDER_TSAN ? 1 << 20 : 128 << 10;
   bool ok[5] = {false};
   pthread_attr_t attr;
   pthread_t thread;
