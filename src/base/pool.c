@@ -1,5 +1,6 @@
 /* The threads of one context, or the host's own parallel-for in their place. A loop is split by its
- * size alone; which thread takes which stretch is decided by an atomic counter as it runs. */
+ * size alone. Each thread begins with its own share of the stretches, so that it meets in the next
+ * loop what it has in its cache from the last, and then helps with the others' shares. */
 #include "base/base.h"
 
 #include <pthread.h>
@@ -30,6 +31,12 @@ typedef struct worker {
   atomic_bool working;
 } worker;
 
+/* A thread's share of a loop's stretches: those from `next` to `end` are still to be handed out. */
+typedef struct share {
+  _Alignas(64) atomic_llong next;
+  int64_t end;
+} share;
+
 /* The threads and what they share. `ticket` is odd while a loop is open for workers to join; each
  * loop has its own. A worker counts itself inside before it looks at the ticket again, and the
  * caller closes the ticket before it waits for nobody to be inside: so whoever sees the ticket open
@@ -38,7 +45,6 @@ typedef struct crew {
   loop loop;
   _Alignas(64) atomic_uint ticket;
   atomic_bool stopping;
-  _Alignas(64) atomic_llong next; /* the stretch to hand out */
   _Alignas(64) atomic_int inside;
   atomic_int sleepers;
   atomic_bool caller_sleeps;
@@ -46,7 +52,8 @@ typedef struct crew {
   pthread_cond_t opened, left;
   int64_t spin;
   int count;
-  worker workers[];
+  worker *workers;
+  share shares[]; /* the caller's, then each worker's */
 } crew;
 
 struct pool {
@@ -84,10 +91,14 @@ static void run_stretch(const loop *l, int64_t index, int slot) {
 }
 
 static void run_stretches(crew *c, int slot) {
-  for (;;) {
-    int64_t i = atomic_fetch_add_explicit(&c->next, 1, memory_order_relaxed);
-    if (i >= c->loop.count) return;
-    run_stretch(&c->loop, i, slot);
+  int slots = c->count + 1;
+  for (int i = 0; i < slots; i++) {
+    share *s = &c->shares[(slot + i) % slots];
+    for (;;) {
+      int64_t index = atomic_fetch_add_explicit(&s->next, 1, memory_order_relaxed);
+      if (index >= s->end) break;
+      run_stretch(&c->loop, index, slot);
+    }
   }
 }
 
@@ -149,7 +160,12 @@ static void *worker_main(void *arg) {
 
 static void open_loop(crew *c, const loop *l) {
   c->loop = *l;
-  atomic_store_explicit(&c->next, 0, memory_order_relaxed);
+  int slots = c->count + 1;
+  for (int i = 0; i < slots; i++) {
+    int64_t begin = l->count / slots * i + (l->count % slots < i ? l->count % slots : i);
+    c->shares[i].end = begin + l->count / slots + (i < l->count % slots);
+    atomic_store_explicit(&c->shares[i].next, begin, memory_order_relaxed);
+  }
   atomic_fetch_add(&c->ticket, 1);
   int sleepers = atomic_load(&c->sleepers);
   if (!sleepers) return;
@@ -228,11 +244,13 @@ static int64_t spin_time(int threads) {
 }
 
 static crew *crew_create(heap *h, int threads) {
-  size_t size = sizeof(crew) + (size_t)threads * sizeof(worker);
+  size_t slots = (size_t)threads + 1;
+  size_t size = sizeof(crew) + slots * sizeof(share) + (size_t)threads * sizeof(worker);
   crew *c = heap_alloc(h, size);
   if (!c) return NULL;
   memset(c, 0, size);
   c->count = threads;
+  c->workers = (worker *)(c->shares + slots);
   c->spin = spin_time(threads);
   if (pthread_mutex_init(&c->mutex, NULL)) goto no_mutex;
   if (pthread_cond_init(&c->opened, NULL)) goto no_opened;
