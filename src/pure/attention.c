@@ -113,8 +113,20 @@ static void L(zero_rows)(real *x, int64_t stride, int64_t n, int64_t cols) {
 
 static void L(add_rows)(real *x, int64_t stride, const real *y, int64_t ld, int64_t n,
                         int64_t cols) {
-  for (int64_t i = 0; i < n; i++)
-    for (int64_t c = 0; c < cols; c++) x[i * stride + c] += y[i * ld + c];
+  for (int64_t i = 0; i < n; i++, x += stride, y += ld) {
+#pragma omp simd
+    for (int64_t c = 0; c < cols; c++) x[c] += y[c];
+  }
+}
+
+/* out[i,:] = factor[i] * x[i,:]; out may be x. */
+static void L(scale_rows)(real *out, int64_t stride, const real *x, int64_t ld, const real *factor,
+                          int64_t n, int64_t cols) {
+  for (int64_t i = 0; i < n; i++, out += stride, x += ld) {
+    real f = factor[i];
+#pragma omp simd
+    for (int64_t c = 0; c < cols; c++) out[c] = x[c] * f;
+  }
 }
 
 /* Is any of n rows not finite? x * 0 is 0 for all finite x and NaN for the others. */
@@ -163,6 +175,7 @@ static void L(add_bias)(L(tile) * t) {
     for (int64_t j = 0; j < t->nj; j++) {
       int64_t d = t->i0 + t->shift - (t->j0 + j);
       real *s = t->s + j * t->width;
+#pragma omp simd
       for (int64_t i = 0; i < t->width; i++) s[i] -= m * (real)(d + i < 0 ? -(d + i) : d + i);
     }
   }
@@ -187,6 +200,7 @@ static bool L(mask)(L(tile) * t) {
       int64_t d = first - (t->j0 + j); /* query 0 sees key j where 0 <= d < window */
       int64_t low = -d, high = window - d > t->width ? t->width : window - d;
       real *s = t->s + j * t->width;
+#pragma omp simd
       for (int64_t i = 0; i < t->width; i++) s[i] = i >= low && i < high ? s[i] : -REAL_INFINITY;
     }
   }
@@ -265,17 +279,24 @@ static void L(begin_keys)(L(tile) * t, int64_t j0, int64_t end) {
 
 /* ---- forward ---------------------------------------------------------------------------------- */
 
+static void L(thin)(real *x, const real *z, int64_t n) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; i++) x[i] *= z[i];
+}
+
 /* Turns s into exp(s - max), the running maximum and sum brought up to date; `decay` is what earlier
  * sums are to be multiplied by. Dropout thins what goes on to the values, not the sum. */
 static void L(online)(L(tile) * t, real *max, real *sum, real *decay) {
   real high[TILE], total[TILE];
   int64_t width = t->width;
+#pragma omp simd
   for (int64_t i = 0; i < width; i++) high[i] = max[i], total[i] = 0;
   for (int64_t j = 0; j < t->nj; j++) {
     const real *s = t->s + j * width;
 #pragma omp simd
     for (int64_t i = 0; i < width; i++) high[i] = s[i] > high[i] ? s[i] : high[i];
   }
+#pragma omp simd
   for (int64_t i = 0; i < width; i++) {
     real m = high[i] == -REAL_INFINITY ? 0 : high[i];
     decay[i] = L(v_exp)(max[i] - m);
@@ -291,8 +312,22 @@ static void L(online)(L(tile) * t, real *max, real *sum, real *decay) {
       s[i] = e;
     }
   }
+#pragma omp simd
   for (int64_t i = 0; i < width; i++) sum[i] = sum[i] * decay[i] + total[i];
-  for (int64_t x = 0; t->z && x < t->nj * width; x++) t->s[x] *= t->z[x];
+  if (t->z) L(thin)(t->s, t->z, t->nj * width);
+}
+
+/* y = acc / sum, and the logarithm of each row's sum. A row that saw no key is 0, its lse +inf. */
+static void L(finish)(L(tile) * t, const real *max, const real *sum, const real *acc, int64_t ld,
+                      real *y, real *lse) {
+  real inverse[TILE];
+#pragma omp simd
+  for (int64_t i = 0; i < t->ni; i++) {
+    bool seen = max[i] != -REAL_INFINITY || sum[i] != 0; /* a NaN sum is seen */
+    inverse[i] = seen ? 1 / sum[i] : 0;
+    lse[i] = seen ? max[i] + L(v_log)(sum[i]) : REAL_INFINITY;
+  }
+  L(scale_rows)(y, t->p->o_stride[1], acc, ld, inverse, t->ni, t->p->value_dim);
 }
 
 static void L(forward)(L(tile) * t, const real *q, const real *k, const real *v, real *o, real *lse,
@@ -308,20 +343,13 @@ static void L(forward)(L(tile) * t, const real *q, const real *k, const real *v,
     L(begin_keys)(t, j, end);
     bool masked = L(scores)(t, L(row)(k, p->k_stride, b, j, t->kv), p->k_stride[1]);
     L(online)(t, max, sum, decay);
-    for (int64_t i = 0; j > begin && i < t->ni; i++)
-      for (int64_t c = 0; decay[i] != 1 && c < ld; c++) acc[i * ld + c] *= decay[i];
+    if (j > begin) L(scale_rows)(acc, ld, acc, ld, decay, t->ni, ld);
     const real *x = L(rows)(L(row)(v, p->v_stride, b, j, t->kv), p->v_stride[1], t->nj,
                             p->value_dim, t->v, &ld);
     L(weigh)(masked, t->ni, t->nj, t->s, 1, t->width, x, ld, acc, true);
   }
-  for (int64_t i = 0; i < t->ni; i++) {
-    real *y = o + b * p->o_stride[0] + (i0 + i) * p->o_stride[1] + h * p->o_stride[2];
-    bool seen = max[i] != -REAL_INFINITY || sum[i] != 0; /* a NaN sum is seen */
-    real inverse = 1 / sum[i];
-    for (int64_t c = 0; c < p->value_dim; c++) y[c] = seen ? acc[i * ld + c] * inverse : 0;
-    lse[(b * p->heads + h) * p->q_len + i0 + i] =
-        seen ? max[i] + (real)L(v_log)(sum[i]) : REAL_INFINITY;
-  }
+  real *y = o + b * p->o_stride[0] + i0 * p->o_stride[1] + h * p->o_stride[2];
+  L(finish)(t, max, sum, acc, ld, y, lse + (b * p->heads + h) * p->q_len + i0);
 }
 
 KERNEL(attention,
@@ -385,7 +413,7 @@ static bool L(back_scores)(L(back) * g) {
   L(tile_multiply)
   (t->nj, width, p->value_dim, L(row)(g->v, p->v_stride, t->b, t->j0, t->kv), p->v_stride[1], 1,
    g->dot_t, width, g->ds, width, false);
-  for (int64_t x = 0; t->z && x < t->nj * width; x++) g->ds[x] *= t->z[x];
+  if (t->z) L(thin)(g->ds, t->z, t->nj * width);
   for (int64_t j = 0; j < t->nj; j++) {
     real *s = t->s + j * width, *ds = g->ds + j * width;
 #pragma omp simd
@@ -397,7 +425,7 @@ static bool L(back_scores)(L(back) * g) {
   }
   for (int64_t x = 0; t->slope && x < t->nj * width; x++)
     g->ds[x] = g->ds[x] == 0 ? 0 : g->ds[x] * (1 - t->slope[x] * t->slope[x]);
-  for (int64_t x = 0; t->z && x < t->nj * width; x++) t->s[x] *= t->z[x];
+  if (t->z) L(thin)(t->s, t->z, t->nj * width);
   return masked;
 }
 

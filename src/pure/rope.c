@@ -6,20 +6,30 @@
 #undef PAIRS
 #define PAIRS 64 /* angles at hand at once */
 
-/* Turns `count` pairs; each pair lies `gap` apart and the next one `step` on. */
-static void L(turn)(const real *x, real *y, int64_t count, int64_t step, int64_t gap,
-                    const real *cosine, const real *sine) {
+/* Turns the pairs of the first half's and the second half's features; y may be x. */
+static void L(turn_halves)(const real *x, real *y, int64_t count, int64_t half, const real *cosine,
+                           const real *sine) {
+#pragma omp simd
   for (int64_t i = 0; i < count; i++) {
-    real u = x[i * step], v = x[i * step + gap];
-    y[i * step] = u * cosine[i] - v * sine[i];
-    y[i * step + gap] = u * sine[i] + v * cosine[i];
+    real u = x[i], v = x[i + half];
+    y[i] = u * cosine[i] - v * sine[i];
+    y[i + half] = u * sine[i] + v * cosine[i];
+  }
+}
+
+static void L(turn_neighbours)(const real *x, real *y, int64_t count, const real *cosine,
+                               const real *sine) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    real u = x[2 * i], v = x[2 * i + 1];
+    y[2 * i] = u * cosine[i] - v * sine[i];
+    y[2 * i + 1] = u * sine[i] + v * cosine[i];
   }
 }
 
 KERNEL(rope, (const rill_rope_params *params, const real *x, real *y), (params, x, y)) {
   const rill_rope_params *p = params;
   int64_t dim = p->rotary_dim ? p->rotary_dim : p->head_dim, pairs = dim / 2;
-  int64_t step = p->interleaved ? 2 : 1, gap = p->interleaved ? 1 : pairs;
   double base = p->base == 0 ? 10000 : p->base;
   for (int64_t c = 0; c < pairs; c += PAIRS) {
     int64_t count = pairs - c < PAIRS ? pairs - c : PAIRS;
@@ -37,7 +47,10 @@ KERNEL(rope, (const rill_rope_params *params, const real *x, real *y), (params, 
         for (int64_t h = 0; h < p->heads; h++) {
           const real *from = x + b * p->x_stride[0] + t * p->x_stride[1] + h * p->x_stride[2];
           real *to = y + b * p->y_stride[0] + t * p->y_stride[1] + h * p->y_stride[2];
-          L(turn)(from + c * step, to + c * step, count, step, gap, cosine, sine);
+          if (p->interleaved)
+            L(turn_neighbours)(from + 2 * c, to + 2 * c, count, cosine, sine);
+          else
+            L(turn_halves)(from + c, to + c, count, pairs, cosine, sine);
         }
     }
   }
