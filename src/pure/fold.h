@@ -220,8 +220,9 @@ FOLD_SHARED void L(fold_columns)(real identity, L(fold_merger) * merge, L(fold_g
   int64_t groups = width < inner ? 1 : FOLD_LANES / width;
   if (groups > n) groups = n > 0 ? n : 1;
   int64_t lanes = groups * width, rows = n / groups, tail = (n - rows * groups) * width;
+  L(fold_spread)(identity, acc);
   if (!shift)
-    shift = wide; /* never looked at: the term takes none */
+    shift = acc; /* never looked at: the term takes none */
   else if (groups > 1) {
     if (width == 1) L(fold_spread)(*shift, wide);
     for (int64_t l = 0; width > 1 && l < lanes; l += width)
@@ -229,10 +230,9 @@ FOLD_SHARED void L(fold_columns)(real identity, L(fold_merger) * merge, L(fold_g
     shift = wide;
   }
   int64_t stride = groups > 1 ? lanes : inner;
-  if (rows <= FOLD_CHUNK) {
-    L(fold_spread)(identity, acc);
+  if (rows <= FOLD_CHUNK)
     chunk(x, rows, stride, lanes, shift, acc);
-  } else
+  else
     L(fold_rows)(identity, merge, chunk, x, rows, stride, lanes, shift, acc);
   if (tail > 0) chunk(x + rows * stride, 1, stride, tail, shift, acc);
   if (groups > 1) gather(acc, groups, width);
