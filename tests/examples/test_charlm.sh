@@ -1,7 +1,7 @@
 #!/bin/sh
 # charlm from outside: a run stopped and resumed gives the model of one that never stopped; eval and
 # generate read it back; Ctrl-C saves; wrong use is refused.
-charlm=build/examples/charlm
+charlm=${B:-build}/examples/charlm
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 checks=0 failures=0
@@ -18,10 +18,7 @@ said() { "$charlm" eval "$dir/$1" "$dir/text" && "$charlm" generate "$dir/$1" --
 
 # Runs and presses Ctrl-C: halfway, or (on a quick machine) too late to matter.
 interrupted() {
-  "$charlm" train "$dir/text" --threads 2 "$@" >"$dir/log2" 2>&1 &
-  sleep 1.5
-  kill -INT $! 2>/dev/null
-  wait $!
+  timeout --preserve-status --signal INT --kill-after 60 1.5 "$charlm" train "$dir/text" --threads 2 "$@" >"$dir/log2" 2>&1
 }
 
 for mixer in attention mamba; do
