@@ -465,7 +465,8 @@ RILL_API void rill_cumsum_backward_f64(const double *grad, double *grad_x, int64
 /* ---- softmax family (src/pure/softmax.c) ------------------------------------------------------ */
 
 /* Softmax of each row, torch.nn.functional.softmax over the last dim. A row that is -inf throughout
- * or has +inf or NaN gives NaN, as in PyTorch. y may be x. */
+ * or has +inf or NaN gives NaN, as in PyTorch; results below the smallest normal number are 0. y may
+ * be x. */
 RILL_API void rill_softmax_f32(const float *x, float *y, int64_t rows, int64_t cols);
 RILL_API void rill_softmax_f64(const double *x, double *y, int64_t rows, int64_t cols);
 

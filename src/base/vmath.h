@@ -6,6 +6,7 @@
  * Error bounds, in units in the last place:
  *
  *   v_exp, v_log, v_log1p              2 (1.1 measured), subnormal arguments and results included
+ *   v_exp_flush                        2, but 0 for results below the smallest normal number
  *   v_expm1, v_tanh, v_sigmoid, v_erf  3 (2.6 measured)
  *   v_sin, v_cos                       3 for |x| <= L(v_sincos_limit); meaningless beyond
  *   v_softplus                         4, the far negative tail included
@@ -27,6 +28,7 @@
 #define V_MIN       1.17549435e-38f /* smallest normal number */
 #define V_EXP_LOW   -104.0f         /* exp is 0 below and infinite above */
 #define V_EXP_HIGH  89.0f
+#define V_EXP_FLUSH -87.0f       /* exp is a normal number from here on */
 #define V_ONE_LOW   -20.0f       /* exp - 1 is -1 below */
 #define V_ONE_HIGH  10.0f        /* tanh and erf are 1 above */
 #define V_TAIL      15.0f        /* the normal density is 0 above */
@@ -89,6 +91,7 @@ static inline real L(v_erfcx_poly)(real t) {
 #define V_MIN       2.2250738585072014e-308
 #define V_EXP_LOW   -746.0
 #define V_EXP_HIGH  710.0
+#define V_EXP_FLUSH -708.0
 #define V_ONE_LOW   -40.0
 #define V_ONE_HIGH  20.0
 #define V_TAIL      39.0
@@ -229,7 +232,8 @@ static inline real L(v_ceil)(real x) {
   return L(v_copysign)(r + (r < x ? R(1.0) : R(0.0)), x);
 }
 
-/* exp(x + low) = 2^n (1 + p): returns a number whose lowest bits hold n. */
+/* exp(x + low) = 2^n (1 + p): returns a number whose lowest bits hold n. A `low` of -0.0 costs
+ * nothing, one of 0 an addition. */
 static inline real L(v_exp_reduce)(real x, real low, real *p) {
   real t = x * R(1.442695040888963407) + V_MAGIC, n = t - V_MAGIC;
   real r = x - n * V_LN2_HIGH - n * V_LN2_LOW + low;
@@ -247,12 +251,20 @@ static inline real L(v_exp_sum)(real x, real low) {
 }
 
 static inline real L(v_exp)(real x) {
-  return L(v_exp_sum)(L(v_clamp)(x, V_EXP_LOW, V_EXP_HIGH), 0);
+  return L(v_exp_sum)(L(v_clamp)(x, V_EXP_LOW, V_EXP_HIGH), R(-0.0));
+}
+
+/* exp(x) for the weights of softmax, for x up to V_EXP_HIGH - 1 (beyond, and for +inf, it is inf or
+ * NaN): two thirds of v_exp's work, and no subnormal results, which slow down what uses them. */
+static inline real L(v_exp_flush)(real x) {
+  real p, t = L(v_exp_reduce)(L(v_max)(x, V_EXP_FLUSH), R(-0.0), &p);
+  real y = (1 + p) * L(v_power_of_2)(L(v_bits)(t));
+  return x < V_EXP_FLUSH ? 0 : y;
 }
 
 static inline real L(v_expm1)(real x) {
   real p, b = L(v_clamp)(x, V_ONE_LOW, V_EXP_HIGH);
-  real t = L(v_exp_reduce)(b, 0, &p);
+  real t = L(v_exp_reduce)(b, R(-0.0), &p);
   V_BITS n = L(v_bits)(t), half = L(v_bits)((t - V_MAGIC) * R(0.5) + V_MAGIC), rest = n - half;
   real s = L(v_power_of_2)(half);
   real y = (p * s + (s - L(v_power_of_2)(0 - rest))) * L(v_power_of_2)(rest);
@@ -287,14 +299,14 @@ static inline real L(v_log1p)(real x) {
 /* (e^2a - 1) / (e^2a + 1). */
 static inline real L(v_tanh)(real x) {
   real p, a = 2 * L(v_min)(L(v_abs)(x), V_ONE_HIGH);
-  real s = L(v_power_of_2)(L(v_bits)(L(v_exp_reduce)(a, 0, &p)));
+  real s = L(v_power_of_2)(L(v_bits)(L(v_exp_reduce)(a, R(-0.0), &p)));
   real y = p * s + (s - 1);
   return L(v_copysign)(y / (y + 2), x);
 }
 
 /* exp(-|x|). */
 static inline real L(v_exp_decay)(real x) {
-  return L(v_exp_sum)(-L(v_min)(L(v_abs)(x), -V_EXP_LOW), 0);
+  return L(v_exp_sum)(-L(v_min)(L(v_abs)(x), -V_EXP_LOW), R(-0.0));
 }
 
 static inline real L(v_sigmoid)(real x) {
@@ -366,6 +378,7 @@ static inline real L(v_cos)(real x) { return L(v_sincos)(x, 1); }
 #undef V_MIN
 #undef V_EXP_LOW
 #undef V_EXP_HIGH
+#undef V_EXP_FLUSH
 #undef V_ONE_LOW
 #undef V_ONE_HIGH
 #undef V_TAIL

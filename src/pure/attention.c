@@ -299,7 +299,7 @@ static void L(online)(L(tile) * t, real *max, real *sum, real *decay) {
 #pragma omp simd
   for (int64_t i = 0; i < width; i++) {
     real m = high[i] == -REAL_INFINITY ? 0 : high[i];
-    decay[i] = L(v_exp)(max[i] - m);
+    decay[i] = L(v_exp_flush)(max[i] - m);
     max[i] = high[i];
     high[i] = m;
   }
@@ -307,7 +307,7 @@ static void L(online)(L(tile) * t, real *max, real *sum, real *decay) {
     real *s = t->s + j * width;
 #pragma omp simd
     for (int64_t i = 0; i < width; i++) {
-      real e = L(v_exp)(s[i] - high[i]);
+      real e = L(v_exp_flush)(s[i] - high[i]);
       total[i] += e;
       s[i] = e;
     }
@@ -418,7 +418,7 @@ static bool L(back_scores)(L(back) * g) {
     real *s = t->s + j * width, *ds = g->ds + j * width;
 #pragma omp simd
     for (int64_t i = 0; i < width; i++) {
-      real e = L(v_exp)(s[i] - g->log_sum[i]), d = t->scale * e * (ds[i] - g->dot[i]);
+      real e = L(v_exp_flush)(s[i] - g->log_sum[i]), d = t->scale * e * (ds[i] - g->dot[i]);
       ds[i] = s[i] == -REAL_INFINITY ? 0 : d;
       s[i] = s[i] == -REAL_INFINITY ? 0 : e;
     }

@@ -185,13 +185,13 @@ KERNEL(logsumexp_backward,
     if (inner == 1) {
       real g = grad[0], lse = y[0];
 #pragma omp simd
-      for (int64_t i = 0; i < n; i++) grad_x[i] = g * L(v_exp)(x[i] - lse);
+      for (int64_t i = 0; i < n; i++) grad_x[i] = g * L(v_exp_flush)(x[i] - lse);
       x += n;
       grad_x += n;
     } else {
       for (int64_t i = 0; i < n; i++, x += inner, grad_x += inner) {
 #pragma omp simd
-        for (int64_t j = 0; j < inner; j++) grad_x[j] = grad[j] * L(v_exp)(x[j] - y[j]);
+        for (int64_t j = 0; j < inner; j++) grad_x[j] = grad[j] * L(v_exp_flush)(x[j] - y[j]);
       }
     }
   }

@@ -89,7 +89,7 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
  * power of 2 (A > 0) it is inf. */
 static inline real L(scan_exp)(real x) {
   real p, c = L(v_min)(L(v_max)(x, SCAN_EXP_LOW), SCAN_EXP_HIGH);
-  real n = L(v_exp_reduce)(c, 0, &p);
+  real n = L(v_exp_reduce)(c, R(-0.0), &p);
   real y = (1 + p) * L(v_power_of_2)(L(v_bits)(n));
   return x < SCAN_EXP_LOW ? 0 : y;
 }

@@ -25,13 +25,13 @@ static inline double L(exp_row)(const real *x, real m, real *y, int64_t n) {
     if (y) {
 #pragma omp simd reduction(+ : s)
       for (int64_t i = b; i < end; i++) {
-        real e = L(v_exp)(x[i] - m);
+        real e = L(v_exp_flush)(x[i] - m);
         y[i] = e;
         s += e;
       }
     } else {
 #pragma omp simd reduction(+ : s)
-      for (int64_t i = b; i < end; i++) s += L(v_exp)(x[i] - m);
+      for (int64_t i = b; i < end; i++) s += L(v_exp_flush)(x[i] - m);
     }
     sum += s;
   }
@@ -78,7 +78,7 @@ KERNEL(log_softmax_backward,
   for (int64_t r = 0; r < rows; r++, grad += cols, y += cols, grad_x += cols) {
     real sum = L(fold_row)(L(FOLD_ADD), L(FOLD_X), grad, cols, 0);
 #pragma omp simd
-    for (int64_t i = 0; i < cols; i++) grad_x[i] = grad[i] - L(v_exp)(y[i]) * sum;
+    for (int64_t i = 0; i < cols; i++) grad_x[i] = grad[i] - L(v_exp_flush)(y[i]) * sum;
   }
 }
 
@@ -162,10 +162,11 @@ KERNEL_STATUS(cross_entropy_backward,
     real even = (real)(grad[r] * smooth);
     if (smooth > 0 && weight) {
 #pragma omp simd
-      for (int64_t i = 0; i < classes; i++) gx[i] = scale * L(v_exp)(x[i] - lse) - even * weight[i];
+      for (int64_t i = 0; i < classes; i++)
+        gx[i] = scale * L(v_exp_flush)(x[i] - lse) - even * weight[i];
     } else {
 #pragma omp simd
-      for (int64_t i = 0; i < classes; i++) gx[i] = scale * L(v_exp)(x[i] - lse) - even;
+      for (int64_t i = 0; i < classes; i++) gx[i] = scale * L(v_exp_flush)(x[i] - lse) - even;
     }
     gx[target[r]] -= (real)(grad[r] * hit);
   }

@@ -23,6 +23,13 @@ static void softplus_f32(const float *x, float *y, int64_t n) {
 static void softplus_f64(const double *x, double *y, int64_t n) {
   rill_softplus_f64(x, y, n, 1, 1000);
 }
+/* The gradient of logsumexp is exp(x - y), by v_exp_flush. */
+static void exp_flush_f32(const float *x, float *y, int64_t n) {
+  rill_logsumexp_backward_f32(&(float){1}, x, &(float){0}, y, 1, n, 1);
+}
+static void exp_flush_f64(const double *x, double *y, int64_t n) {
+  rill_logsumexp_backward_f64(&(double){1}, x, &(double){0}, y, 1, n, 1);
+}
 static void clamp_f32(const float *x, float *y, int64_t n) { rill_clamp_f32(x, y, n, -1, 2); }
 static void clamp_f64(const double *x, double *y, int64_t n) { rill_clamp_f64(x, y, n, -1, 2); }
 
@@ -38,6 +45,7 @@ static const struct function {
 } functions[] = {
     {"exp", BOTH(exp), expl, -110, 90, 2},
     {"exp, f64 range", BOTH(exp), expl, -750, 720, 2},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, expl, -87, 88, 2},
     {"log", BOTH(log), logl, 0.4, 2.5, 2},
     {"log", BOTH(log), logl, 0, 1e30, 2},
     {"log1p", BOTH(log1p), log1pl, -0.999999, 4, 2},
@@ -137,6 +145,11 @@ static const struct special {
     {"log1p", BOTH(log1p), 0, 0},
     {"log1p", BOTH(log1p), INFINITY, INFINITY},
     {"log1p", BOTH(log1p), NAN, NAN},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, LOW, 0},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, NAN, NAN},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, 0, 1},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, -709, 0},
+    {"exp_flush", exp_flush_f32, exp_flush_f64, -1e30, 0},
     {"expm1", BOTH(expm1), LOW, -1},
     {"expm1", BOTH(expm1), INFINITY, INFINITY},
     {"expm1", BOTH(expm1), -0.0, -0.0},
