@@ -58,22 +58,26 @@ typedef rill_tensor *(*rill_grad_hook)(rill_context *ctx, void *user, const rill
 /* Adds a hook; the id removes it. 0 on error, and `user` then stays the caller's.
  * Tensor.register_hook */
 RILL_API int64_t rill_add_grad_hook(rill_context *ctx, rill_tensor *tensor, rill_grad_hook hook,
-                                    void *user, void (*free_user)(void *user));
+                                    void *user, rill_finalizer free_user);
 RILL_API rill_status rill_remove_grad_hook(rill_context *ctx, rill_tensor *tensor, int64_t id);
 
 /* ---- user-defined ops: torch.autograd.Function ------------------------------------------------- */
 
 typedef struct rill_custom_call rill_custom_call; /* lives for one forward or backward call */
 
+typedef rill_status (*rill_custom_callback)(rill_context *ctx, rill_custom_call *call, void *user);
+
 typedef struct rill_custom_op {
   size_t struct_size;
   const char *name; /* for messages; must outlive the graph */
   /* Computes outputs from inputs (not recorded) and sets each with rill_custom_set_output. */
-  rill_status (*forward)(rill_context *ctx, rill_custom_call *call, void *user);
+  rill_custom_callback forward;
   /* Reads gradients and saved tensors, sets input gradients. NULL: not differentiable. */
-  rill_status (*backward)(rill_context *ctx, rill_custom_call *call, void *user);
-  void (*free_user)(void *user); /* when the graph lets go of `user`; may be NULL */
+  rill_custom_callback backward;
+  rill_finalizer free_user; /* when the graph lets go of `user`; may be NULL */
 } rill_custom_op;
+#define RILL_CUSTOM_OP_INIT RILL_STRUCT_INIT(rill_custom_op)
+RILL_API void rill_custom_op_init(rill_custom_op *op);
 
 /* Runs forward and records it: the new outputs go to outputs[n_outputs]. `user` must live until
  * free_user. Ownership of user passes on every return, failures included. */

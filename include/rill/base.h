@@ -69,15 +69,22 @@ RILL_API int rill_abi_version(void);    /* RILL_ABI_VERSION of the library that 
  * independent and may be used by different threads at once. */
 typedef struct rill_context rill_context;
 
+typedef void *(*rill_malloc_callback)(void *user, size_t size);
+typedef void *(*rill_realloc_callback)(void *user, void *block, size_t size);
+typedef void (*rill_free_callback)(void *user, void *block);
+
 /* The host's allocator. All three are called from any thread that uses the context or releases
  * what it made, so they must be thread-safe, as malloc is. `user` is passed through. realloc may
  * be NULL (rill then allocates, copies and frees). Returning NULL is an error rill reports. */
 typedef struct rill_allocator {
-  void *(*malloc)(void *user, size_t size);
-  void *(*realloc)(void *user, void *block, size_t size);
-  void (*free)(void *user, void *block);
+  rill_malloc_callback malloc;
+  rill_realloc_callback realloc;
+  rill_free_callback free;
   void *user;
 } rill_allocator;
+
+/* Lets go of a callback's `user`, which is needed no more. */
+typedef void (*rill_finalizer)(void *user);
 
 /* Runs job(arg, i) for every i in [0, count), in any order and on any threads, and returns when
  * all are done. */

@@ -61,27 +61,31 @@ RILL_API rill_status rill_module_freeze(rill_context *ctx, rill_module *module, 
 RILL_API rill_status rill_module_zero_grad(rill_context *ctx, rill_module *module);
 /* Converts parameters and float buffers to f32, f64, f16 or bf16, dropping gradients. */
 RILL_API rill_status rill_module_to(rill_context *ctx, rill_module *module, rill_dtype dtype);
+typedef rill_status (*rill_visit_callback)(rill_context *ctx, rill_module *module, void *user);
 /* Calls visit for the module and all below it, children first. Module.apply */
 RILL_API rill_status rill_module_apply(rill_context *ctx, rill_module *module,
-                                       rill_status (*visit)(rill_context *ctx, rill_module *module,
-                                                            void *user),
-                                       void *user);
+                                       rill_visit_callback visit, void *user);
 
 /* ---- modules of the host's own ------------------------------------------------------------------ */
 
 typedef struct rill_state rill_state; /* rill/sequence.h */
 
+typedef rill_tensor *(*rill_forward_callback)(rill_context *ctx, rill_module *self,
+                                              const rill_tensor *input, void *user);
+typedef rill_status (*rill_state_callback)(rill_context *ctx, rill_module *self, rill_state *state,
+                                           int64_t batch, void *user);
+typedef rill_tensor *(*rill_extend_callback)(rill_context *ctx, rill_module *self,
+                                             const rill_tensor *input, rill_state *state,
+                                             void *user);
+
 typedef struct rill_module_class {
   size_t struct_size;
   const char *type; /* name; must outlive the module */
-  rill_tensor *(*forward)(rill_context *ctx, rill_module *self, const rill_tensor *input,
-                          void *user);
+  rill_forward_callback forward;
   /* Sequence modules only (both or neither): rill/sequence.h. */
-  rill_status (*state)(rill_context *ctx, rill_module *self, rill_state *state, int64_t batch,
-                       void *user);
-  rill_tensor *(*extend)(rill_context *ctx, rill_module *self, const rill_tensor *input,
-                         rill_state *state, void *user);
-  void (*free_user)(void *user);
+  rill_state_callback state;
+  rill_extend_callback extend;
+  rill_finalizer free_user;
 } rill_module_class;
 #define RILL_MODULE_CLASS_INIT RILL_STRUCT_INIT(rill_module_class)
 RILL_API void rill_module_class_init(rill_module_class *cls);

@@ -188,9 +188,11 @@ RILL_API rill_tensor *rill_gather(rill_context *ctx, const rill_tensor *input, i
                                   const rill_tensor *index);
 RILL_API rill_tensor *rill_scatter_add(rill_context *ctx, const rill_tensor *input, int dim,
                                        const rill_tensor *index, const rill_tensor *source);
+/* For padding_idx: no row is padding. */
+#define RILL_NO_PADDING INT64_MIN
+RILL_API int64_t rill_no_padding(void);
 /* Rows of weight [n, width] picked by index [...] -> [..., width]. Negative padding_idx counts from
  * the end; RILL_NO_PADDING for none: that row gets no gradient. */
-#define RILL_NO_PADDING INT64_MIN
 RILL_API rill_tensor *rill_embedding(rill_context *ctx, const rill_tensor *index,
                                      const rill_tensor *weight, int64_t padding_idx);
 /* i64 ones at the index: [...] -> [..., classes]. */

@@ -638,6 +638,7 @@ typedef enum rill_attention_causal {
 } rill_attention_causal;
 
 #define RILL_ATTENTION_DIM_MAX 65536 /* the largest head_dim and value_dim */
+RILL_API int rill_attention_dim_max(void);
 
 /* softmax(scale q·k, capped, biased and masked) · v, as torch.nn.functional.
  * scaled_dot_product_attention, with what else transformers ask for. Zero means default.

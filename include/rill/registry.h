@@ -20,18 +20,20 @@ typedef enum rill_value_kind {
   RILL_VALUE_STRING = 7
 } rill_value_kind;
 
+typedef union rill_value_as {
+  const rill_tensor *tensor;
+  const rill_tensor *const *tensors;
+  int64_t i;
+  const int64_t *ints;
+  double f;
+  const char *string;
+} rill_value_as;
+
 /* A tagged argument. Pointers are borrowed for the call. */
 typedef struct rill_value {
   int32_t kind;  /* rill_value_kind */
   int32_t count; /* entries of tensors or ints */
-  union {
-    const rill_tensor *tensor;
-    const rill_tensor *const *tensors;
-    int64_t i;
-    const int64_t *ints;
-    double f;
-    const char *string;
-  } as;
+  rill_value_as as;
 } rill_value;
 
 /* Ops in the table, and the canonical dotted name of op `index` ("nn.functional.softmax"); NULL out

@@ -98,6 +98,9 @@ RILL_API rill_module *rill_nn_mamba(rill_context *ctx, int64_t width,
 
 /* ---- generation ------------------------------------------------------------------------------ */
 
+/* Called with each token as it is sampled; false ends the generation. */
+typedef bool (*rill_token_callback)(void *user, int64_t sequence, int64_t token);
+
 typedef struct rill_generate_options {
   size_t struct_size;
   int64_t max_tokens;  /* 0: 128 */
@@ -107,8 +110,7 @@ typedef struct rill_generate_options {
   uint64_t seed;       /* of the sampling alone */
   const int64_t *stop; /* token ids that end a sequence */
   int stop_count;
-  /* Called with each token as it is sampled; false ends the generation. May be NULL. */
-  bool (*on_token)(void *user, int64_t sequence, int64_t token);
+  rill_token_callback on_token; /* may be NULL */
   void *user;
 } rill_generate_options;
 #define RILL_GENERATE_OPTIONS_INIT RILL_STRUCT_INIT(rill_generate_options)

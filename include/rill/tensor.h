@@ -14,6 +14,7 @@ extern "C" {
 typedef struct rill_tensor rill_tensor;
 
 #define RILL_MAX_DIMS 8
+RILL_API int rill_max_dims(void); /* RILL_MAX_DIMS of the library that is running */
 
 typedef enum rill_dtype {
   RILL_F32 = 0,
@@ -78,7 +79,7 @@ RILL_API rill_tensor *rill_from_buffer(rill_context *ctx, rill_dtype dtype, cons
  * strides: in elements, NULL for contiguous; all elements must lie within `bytes` of `data`. */
 RILL_API rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape,
                                        int ndim, const int64_t *strides, void *data, size_t bytes,
-                                       void (*deleter)(void *user, void *data), void *user);
+                                       rill_free_callback deleter, void *user);
 
 /* ---- facts (NULL gives 0, false or NULL) ------------------------------------------------------- */
 

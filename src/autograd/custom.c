@@ -21,6 +21,10 @@ typedef struct custom {
   void *user;
 } custom;
 
+void rill_custom_op_init(rill_custom_op *op) {
+  if (op) *op = (rill_custom_op)RILL_CUSTOM_OP_INIT;
+}
+
 static void custom_free(node *n) {
   custom *c = n->payload;
   n->payload = NULL;

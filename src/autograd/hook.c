@@ -75,7 +75,7 @@ static hook *hook_add(rill_context *ctx, const char *op, rill_tensor *t) {
 }
 
 int64_t rill_add_grad_hook(rill_context *ctx, rill_tensor *tensor, rill_grad_hook call, void *user,
-                           void (*free_user)(void *user)) {
+                           rill_finalizer free_user) {
   if (!call) {
     error_set(ctx, RILL_ERROR_ARGUMENT, "add_grad_hook", "the hook is NULL");
     return 0;

@@ -10,7 +10,7 @@ typedef struct hook {
   int16_t output;
   rill_grad_hook call; /* NULL: rill_retain_grad keeps the gradient in `kept` */
   void *user;
-  void (*free_user)(void *user);
+  rill_finalizer free_user;
   rill_tensor *kept;
 } hook;
 

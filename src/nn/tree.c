@@ -311,8 +311,7 @@ rill_status rill_module_zero_grad(rill_context *ctx, rill_module *module) {
   return ctx->error;
 }
 
-static rill_status apply(rill_context *ctx, rill_module *m,
-                         rill_status (*visit)(rill_context *, rill_module *, void *), void *user) {
+static rill_status apply(rill_context *ctx, rill_module *m, rill_visit_callback visit, void *user) {
   for (int i = 0; i < module_children(m); i++)
     if (apply(ctx, module_child(m, i), visit, user) != RILL_OK) return rill_error(ctx);
   rill_status s = visit(ctx, m, user);
@@ -322,9 +321,7 @@ static rill_status apply(rill_context *ctx, rill_module *m,
   return ctx->error;
 }
 
-rill_status rill_module_apply(rill_context *ctx, rill_module *module,
-                              rill_status (*visit)(rill_context *ctx, rill_module *module,
-                                                   void *user),
+rill_status rill_module_apply(rill_context *ctx, rill_module *module, rill_visit_callback visit,
                               void *user) {
   if (!usable(ctx, "module_apply", module)) return rill_error(ctx);
   if (!visit) return error_set(ctx, RILL_ERROR_ARGUMENT, "module_apply", "visit is NULL");

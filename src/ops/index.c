@@ -114,6 +114,8 @@ static rill_status index_select_backward(op_grad *g) {
   return move_gradient(g, t);
 }
 
+int64_t rill_no_padding(void) { return RILL_NO_PADDING; }
+
 static rill_status embedding_infer(op_call *c) {
   const rill_tensor *index = op_in(c, 0), *weight = op_in(c, 1);
   char text[SHAPE_TEXT];

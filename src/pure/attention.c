@@ -573,6 +573,8 @@ rill_status rill_attention_check(const rill_attention_params *p) {
   return RILL_OK;
 }
 
+int rill_attention_dim_max(void) { return RILL_ATTENTION_DIM_MAX; }
+
 void rill_attention_params_init(rill_attention_params *p) {
   if (p) *p = (rill_attention_params){.struct_size = sizeof *p};
 }

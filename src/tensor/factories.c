@@ -258,7 +258,7 @@ static bool extent_of(const int64_t *shape, const int64_t *strides, int ndim, in
 
 rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape, int ndim,
                               const int64_t *strides, void *data, size_t bytes,
-                              void (*deleter)(void *user, void *data), void *user) {
+                              rill_free_callback deleter, void *user) {
   const char *op = "wrap_buffer";
   int64_t numel, extent = 0, row_major[RILL_MAX_DIMS];
   size_t size = rill_dtype_size(dtype), need = 0;

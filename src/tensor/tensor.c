@@ -21,6 +21,8 @@ static const struct {
     [RILL_U8] = {"u8", 1},     [RILL_BOOL] = {"bool", 1},
 };
 
+int rill_max_dims(void) { return RILL_MAX_DIMS; }
+
 const char *rill_dtype_name(rill_dtype dtype) {
   return dtype_valid((int)dtype) ? dtypes[dtype].name : "?";
 }
@@ -170,7 +172,7 @@ rill_tensor *tensor_alias(rill_context *ctx, const rill_tensor *t) {
 
 rill_tensor *tensor_wrap(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
                          const int64_t *strides, int ndim, void *data, size_t bytes, char *first,
-                         void (*deleter)(void *user, void *data), void *user) {
+                         rill_free_callback deleter, void *user) {
   fresh *block = context_alloc(ctx, op, sizeof *block);
   if (!block) return NULL;
   storage *s = &block->storage;

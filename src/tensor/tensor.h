@@ -12,7 +12,7 @@ typedef struct storage {
   atomic_uint version; /* counts in-place changes */
   void *data;          /* inside this block, or the caller's */
   size_t bytes;
-  void (*deleter)(void *user, void *data); /* of the caller's memory; may be NULL */
+  rill_free_callback deleter; /* of the caller's memory; may be NULL */
   void *user;
 } storage;
 
@@ -54,7 +54,7 @@ rill_tensor *tensor_alias(rill_context *ctx, const rill_tensor *t);
  * `first` is the first element. The caller has checked the arguments. */
 rill_tensor *tensor_wrap(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,
                          const int64_t *strides, int ndim, void *data, size_t bytes, char *first,
-                         void (*deleter)(void *user, void *data), void *user);
+                         rill_free_callback deleter, void *user);
 /* dtype and sizes as tensor_new demands them: the count of elements into *numel, or false with the
  * error set. */
 bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int64_t *shape,

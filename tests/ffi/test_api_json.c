@@ -77,8 +77,7 @@ START_TEST(it_spells_prototypes_on_one_line) {
       "rill_tensor **outputs, int capacity, int *count)",
       "rill_tensor *rill_wrap_buffer(rill_context *ctx, rill_dtype dtype, const int64_t *shape, "
       "int ndim, "
-      "const int64_t *strides, void *data, size_t bytes, void (*deleter)(void *user, void *data), "
-      "void *user)",
+      "const int64_t *strides, void *data, size_t bytes, rill_free_callback deleter, void *user)",
   };
   rill_context *ctx = rill_context_create(NULL);
   const char *text = rill_api_json(ctx);
