@@ -1,29 +1,10 @@
 /* The whole API as JSON: what a binding builds itself from. docs/registry.md says what stands where. */
 #include "base/text.h"
+#include "ffi/declarations.h"
 #include "nn/registry.h"
 #include "ops/op.h"
 
 #include <string.h>
-
-typedef struct declaration {
-  const char *name, *text, *header;
-} declaration;
-
-static const declaration functions[] = {
-#define FUNCTION(name, text, header) {name, text, header},
-#define ENUM(name, text, header)
-#include "ffi/functions.inc"
-#undef FUNCTION
-#undef ENUM
-};
-
-static const declaration enums[] = {
-#define FUNCTION(name, text, header)
-#define ENUM(name, text, header) {name, text, header},
-#include "ffi/functions.inc"
-#undef FUNCTION
-#undef ENUM
-};
 
 static void key(text_buffer *t, const char *before, const char *name) {
   text_string(t, before);
@@ -34,6 +15,11 @@ static void key(text_buffer *t, const char *before, const char *name) {
 static void pair(text_buffer *t, const char *before, const char *name, const char *value) {
   key(t, before, name);
   text_json_string(t, value, strlen(value));
+}
+
+static void number(text_buffer *t, const char *before, const char *name, int64_t value) {
+  key(t, before, name);
+  text_integer(t, value);
 }
 
 static void flag(text_buffer *t, const char *name, bool value) {
@@ -90,23 +76,53 @@ static void write_modules(text_buffer *t) {
   text_string(t, "}\n]");
 }
 
-static void write_functions(text_buffer *t) {
-  text_string(t, ",\n\"functions\": [");
-  for (int i = 0; i < (int)(sizeof functions / sizeof *functions); i++) {
-    pair(t, item(i), "name", functions[i].name);
-    pair(t, ", ", "signature", functions[i].text);
-    pair(t, ", ", "header", functions[i].header);
-  }
-  text_string(t, "}\n]");
+/* The values of the enum whose row is before d, as an object. */
+static void write_values(text_buffer *t, const declaration *d) {
+  key(t, ", ", "values");
+  const char *before = "{";
+  for (; d->kind == DECLARED_VALUE; d++, before = ", ") number(t, before, d->name, d->number);
+  text_string(t, "}");
 }
 
-static void write_enums(text_buffer *t) {
-  text_string(t, ",\n\"enums\": [");
-  for (int i = 0; i < (int)(sizeof enums / sizeof *enums); i++) {
-    pair(t, item(i), "name", enums[i].name);
-    key(t, ", ", "values");
-    text_string(t, enums[i].text);
-    pair(t, ", ", "header", enums[i].header);
+/* Likewise the fields of a struct, as an array. */
+static void write_fields(text_buffer *t, const declaration *d) {
+  key(t, ", ", "fields");
+  const char *before = "[{";
+  for (; d->kind == DECLARED_FIELD; d++, before = "}, {") {
+    pair(t, before, "name", d->name);
+    pair(t, ", ", "type", d->text);
+    number(t, ", ", "offset", d->number);
+  }
+  text_string(t, "}]");
+}
+
+static void write_details(text_buffer *t, const declaration *d) {
+  switch (d->kind) {
+  case DECLARED_FUNCTION: pair(t, ", ", "signature", d->text); break;
+  case DECLARED_CALLBACK: pair(t, ", ", "type", d->text); break;
+  case DECLARED_CONSTANT: number(t, ", ", "value", d->number); break;
+  case DECLARED_ENUM: write_values(t, d + 1); break;
+  case DECLARED_STRUCT:
+    flag(t, "union", d->is_union);
+    number(t, ", ", "size", d->number);
+    pair(t, ", ", "init", d->text);
+    write_fields(t, d + 1);
+    break;
+  default: break;
+  }
+}
+
+static void write_declarations(text_buffer *t, const char *list, declaration_kind kind) {
+  const char *header = "";
+  int n = 0;
+  key(t, ",\n", list);
+  text_string(t, "[");
+  for (const declaration *d = declarations; d->kind != DECLARED_END; d++) {
+    if (d->kind == DECLARED_HEADER) header = d->name;
+    if (d->kind != kind) continue;
+    pair(t, item(n++), "name", d->name);
+    write_details(t, d);
+    pair(t, ", ", "header", header);
   }
   text_string(t, "}\n]");
 }
@@ -117,12 +133,14 @@ const char *rill_api_json(rill_context *ctx) {
   text_buffer t;
   text_init(&t, ctx->heap);
   pair(&t, "{", "version", rill_version());
-  key(&t, ",\n", "abi");
-  text_integer(&t, rill_abi_version());
+  number(&t, ",\n", "abi", rill_abi_version());
   write_ops(&t);
   write_modules(&t);
-  write_functions(&t);
-  write_enums(&t);
+  write_declarations(&t, "functions", DECLARED_FUNCTION);
+  write_declarations(&t, "enums", DECLARED_ENUM);
+  write_declarations(&t, "structs", DECLARED_STRUCT);
+  write_declarations(&t, "callbacks", DECLARED_CALLBACK);
+  write_declarations(&t, "constants", DECLARED_CONSTANT);
   text_string(&t, "\n}\n");
   if (t.failed) {
     error_memory(ctx, "api_json", t.capacity * 2);
