@@ -2,9 +2,10 @@
 // A Node binding of rill that builds itself when it is loaded, and a small Mamba trained with it.
 //
 // rill_api_json describes the library. Its functions[] are C prototypes, which koffi reads nearly as they
-// stand, so all of rill can be called without being listed here: rill_nn_linear(ctx, 2, 8, true) is
-// rill.nn_linear(2, 8, true), and rill_forward(ctx, model, x) is model.forward(x). Where C wants a pointer,
-// an array goes in, and a typed array takes what comes out.
+// stand, its structs[], callbacks[] and enums[] the types in them. So all of rill can be called without being
+// listed here: rill_nn_linear(ctx, 2, 8, true) is rill.nn_linear(2, 8, true), and rill_forward(ctx, model, x)
+// is model.forward(x). Where C wants a pointer, an array goes in, and a typed array takes what comes out; a
+// struct is an object, made by rill.mamba_options({ state: 8 }).
 // Usage, after npm install koffi: client.js [path of librill.so]
 'use strict';
 const koffi = require('koffi');
@@ -60,19 +61,29 @@ for (const { name, values } of api.enums) {
   koffi.alias(name, 'int');
   for (const constant in values) rill[short(constant)] = values[constant];
 }
+for (const { name, value } of api.constants) rill[short(name)] = value;
 
-// Of the other types, those that stand before a star are structs, which stay opaque, and the rest
-// callbacks. Those that have a function rill_<kind>_retain are handles.
-const known = new Set(api.enums.map(({ name }) => name));
-for (const { name: functionName, signature } of api.functions) {
-  for (const [, name, after] of signature.matchAll(/(rill_\w+) ([*\w])/g)) {
-    if (known.has(name)) continue;
-    known.add(name);
-    if (after === '*') koffi.opaque(name);
-    else koffi.alias(name, 'void *');
-  }
-  const [, kind] = functionName.match(/^rill_([a-z]+)_retain$/) || [];
+// Types that are not described stand before a star, and stay opaque. Those that have a function
+// rill_<kind>_retain are handles.
+const structs = new Set(api.structs.map(({ name }) => name));
+const pointedTo = api.functions.flatMap(({ signature }) => signature.match(/rill_\w+(?= \*)/g) || []);
+for (const name of new Set(pointedTo)) if (!structs.has(name)) koffi.opaque(name);
+for (const { name } of api.functions) {
+  const [, kind] = name.match(/^rill_([a-z]+)_retain$/) || [];
   if (kind) kinds[kind] = class extends Handle { static kind = kind; };
+}
+
+for (const { name, type } of api.callbacks) {
+  koffi.pointer(name, koffi.proto(type.replace('(*)', `${name}_function`)));
+}
+
+for (const { name, union, fields, init } of api.structs) {
+  koffi[union ? 'union' : 'struct'](name, Object.fromEntries(fields.map(field => [field.name, field.type])));
+  if (init) rill[short(name)] = values => {
+    const made = {};
+    raw[init](made);
+    return Object.assign(made, values);
+  };
 }
 
 // What koffi passes for an argument. Koffi takes any number for an address, so those stop here.
@@ -94,14 +105,16 @@ function check() { // throws the context's error
 }
 
 function bind({ name, signature }) {
-  const prototype = signature.replace(/\w+ \(\*(\w+)\)\([^)]*\)/g, 'void *$1'); // a callback, spelled out
-  const call = (raw[name] = lib.func(prototype));
+  // Koffi wants to be told which structs C writes to.
+  const direction = name.endsWith('_init') ? '_Out_' : '_Inout_';
+  const call = (raw[name] = lib.func(signature.replace(/(?<=[(,] ?)(rill_\w+)(?= \*\w)/g, type =>
+    structs.has(type) ? `${direction} ${type}` : type)));
   if (/_(retain|release)$/.test(name)) return; // these are the handles' own
-  const parameters = prototype.slice(prototype.indexOf('(') + 1, -1).split(', ').filter(p => p !== 'void');
+  const parameters = signature.slice(signature.indexOf('(') + 1, -1).split(', ').filter(p => p !== 'void');
   const bound = parameters[0]?.endsWith('rill_context *ctx') ? [ctx] : [];
   parameters.splice(0, bound.length);
-  const mayFail = bound.length && !prototype.startsWith('void ');
-  const Kind = kinds[prototype.match(/^rill_(\w+) \*/)?.[1]];
+  const mayFail = bound.length && !signature.startsWith('void ');
+  const Kind = kinds[signature.match(/^rill_(\w+) \*/)?.[1]];
 
   const run = (rill[short(name)] = (...args) => {
     const passed = parameters.map((parameter, i) => pass(args[i], parameter));
@@ -124,10 +137,9 @@ function bind({ name, signature }) {
 api.functions.forEach(bind);
 
 rill.bytesHeld = () => {
-  const stats = new BigUint64Array(6); // a struct rill_memory_stats: structs are not in the JSON
-  stats[0] = BigInt(stats.byteLength);
+  const stats = rill.memory_stats();
   rill.memory_get_stats(stats);
-  return Number(stats[1]);
+  return stats.current;
 };
 
 module.exports = rill;
@@ -137,7 +149,6 @@ module.exports = rill;
 // Tokens are 0 to 7, of which 1 and 2 are marks and the others noise. The answer at each step is the last
 // mark so far, 0 before the first.
 const tokens = 8, marks = 2, batch = 16, steps = 32;
-const NO_PADDING = -(2n ** 63n); // RILL_NO_PADDING: macros are not in the JSON either
 
 function answers(sequence) {
   let last = 0;
@@ -155,8 +166,7 @@ function drawBatch() {
 
 function train(model) {
   const adam = rill.optimizer_create(rill.OPTIM_ADAM);
-  adam.add_module(model, null, null); // null: default options
-  adam.set_lr(0, 0.01);
+  adam.add_module(model, rill.optimizer_options({ lr: 0.01 }), null);
   const losses = [];
   for (let step = 0; step <= 200; step++) rill.tidy(() => {
     const [input, target] = drawBatch();
@@ -192,7 +202,7 @@ function main() {
   }
   const before = rill.bytesHeld();
   rill.tidy(() => {
-    const [embedding, mamba] = [rill.nn_embedding(tokens, 16, NO_PADDING), rill.nn_mamba(16, null)];
+    const [embedding, mamba] = [rill.nn_embedding(tokens, 16, rill.NO_PADDING), rill.nn_mamba(16, null)];
     const model = rill.nn_sequential([embedding, mamba, rill.nn_linear(16, 1 + marks, true)], 3);
     train(model);
     const sequence = [5, 1, 0, 7, 3, 2, 6, 4, 4, 1, 0, 3];

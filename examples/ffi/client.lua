@@ -2,8 +2,9 @@
 -- A LuaJIT binding of rill that builds itself when it is loaded, and a small model trained with it.
 --
 -- rill_api_json describes the library. Its functions[] are C prototypes, which LuaJIT's ffi reads as they
--- stand, so all of rill can be called without being listed here: rill_nn_linear(ctx, 2, 8, true) is
--- rill.nn_linear(2, 8, true), and rill_forward(ctx, model, x) is model:forward(x).
+-- stand, its structs[], callbacks[] and enums[] the types in them. So all of rill can be called without being
+-- listed here: rill_nn_linear(ctx, 2, 8, true) is rill.nn_linear(2, 8, true), rill_forward(ctx, model, x)
+-- is model:forward(x), and a struct is made by rill.mamba_options{state = 8}.
 -- Usage: client.lua [path of librill.so]
 local ffi = require("ffi")
 
@@ -63,24 +64,42 @@ local rill = {} -- every function without its rill_, every constant without its 
 
 local function short(name) return name:sub(#"rill_" + 1) end
 
-local known = {}
 for _, enum in ipairs(api.enums) do
   ffi.cdef("typedef int " .. enum.name .. ";")
-  known[enum.name] = true
   for name, number in pairs(enum.values) do rill[short(name)] = number end
 end
+for _, constant in ipairs(api.constants) do rill[short(constant.name)] = constant.value end
 
--- Of the other types, those that stand before a star are structs, which stay opaque, and the rest
--- callbacks. Those that have a function rill_<kind>_retain are handles.
+-- Types that are not described stand before a star, and stay opaque.
+local function with_opaque(text)
+  for name in text:gmatch("(rill_[%w_]+) %*") do ffi.cdef("typedef struct " .. name .. " " .. name .. ";") end
+  return text
+end
+
+-- The name stands within "void (*)(void *user)" and "char[16]".
+local function declaration(type, name)
+  local before, after = with_opaque(type):match("^(.-%(%*)(%).*)$")
+  if not before then before, after = type:match("^([^[]*)(.*)$") end
+  return before .. " " .. name .. after .. ";"
+end
+
+for _, c in ipairs(api.callbacks) do ffi.cdef("typedef " .. declaration(c.type, c.name)) end
+
+for _, s in ipairs(api.structs) do
+  local fields, kind = {}, (s.union and "union " or "struct ") .. s.name
+  for i, field in ipairs(s.fields) do fields[i] = declaration(field.type, field.name) end
+  ffi.cdef(("typedef %s { %s } %s;"):format(kind, table.concat(fields, " "), s.name))
+  rill[short(s.name)] = function(values)
+    local made = ffi.new(s.name, values or {})
+    if s.init ~= "" then made.struct_size = ffi.sizeof(made) end
+    return made
+  end
+end
+
+-- Those that have a function rill_<kind>_retain are handles.
 local handles = {}
 for _, f in ipairs(api.functions) do
-  for name, after in f.signature:gmatch("(rill_[%w_]+) ([*%a])") do
-    if not known[name] then
-      ffi.cdef("typedef " .. (after == "*" and "struct " .. name .. " " or "void *") .. name .. ";")
-      known[name] = true
-    end
-  end
-  ffi.cdef(f.signature .. ";")
+  ffi.cdef(with_opaque(f.signature) .. ";")
   local kind = f.name:match("^(rill_%w+)_retain$")
   if kind then handles[kind] = true end
 end
@@ -152,8 +171,7 @@ local function train()
   local layers = {rill.nn_linear(2, 32, true), rill.nn_tanh(), rill.nn_linear(32, arms, true)}
   local model = rill.nn_sequential(ffi.new("rill_module *[?]", #layers, layers), #layers)
   local adam = rill.optimizer_create(rill.OPTIM_ADAM)
-  adam:add_module(model, nil, nil) -- nil: default options
-  adam:set_lr(0, 0.02)
+  adam:add_module(model, rill.optimizer_options{lr = 0.02}, nil)
   local first, last
   for step = 0, 400 do
     local scores = model:forward(points)
@@ -171,12 +189,8 @@ local function train()
   assert(last < first / 10, "the loss did not fall")
 end
 
--- Structs are not in the JSON: this one is copied from rill/base.h.
-ffi.cdef [[
-struct rill_memory_stats { size_t struct_size, current, peak, cached; uint64_t allocated, reused; };
-]]
 local function bytes_held()
-  local stats = ffi.new("rill_memory_stats", ffi.sizeof("rill_memory_stats"))
+  local stats = rill.memory_stats()
   rill.memory_get_stats(stats)
   return tonumber(stats.current)
 end

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A Python binding of rill that builds itself when it is loaded, and a small model trained with it.
 
-rill_api_json describes the library: from functions[] come the argument and result types of every C
-function, from ops[] one Python function each, which calls the op by name with tagged values. Nothing
-below knows a single op. Usage: client.py [path of librill.so]
+rill_api_json describes the library: from structs[], callbacks[] and enums[] come its types, from functions[]
+the argument and result types of every C function, from ops[] one Python function each, which calls the
+op by name with tagged values. Nothing below knows a single op. Usage: client.py [path of librill.so]
 """
 import ctypes
 import json
@@ -22,47 +22,37 @@ SCALARS = {
 }
 
 
-def c_type(text, enums):
-    """The ctypes type of "const rill_tensor *a": of a parameter, or of what comes back."""
-    if "(" in text:  # a pointer to a function, spelled out
-        return ctypes.c_void_p
+def c_type(text, types):
+    """The ctypes type of "const rill_tensor *a" or "int64_t[3]": of a parameter, a field or a result."""
     words = re.findall(r"\w+", text.replace("const", ""))
-    if "*" in text or "[" in text:
+    if "*" in text:
         return ctypes.c_char_p if words[0] == "char" and text.count("*") == 1 else ctypes.c_void_p
-    if words[0] in SCALARS:
-        return SCALARS[words[0]]
-    return ctypes.c_int if words[0] in enums else ctypes.c_void_p  # the rest names callbacks
+    return types[words[0]] * int(words[1]) if "[" in text else types[words[0]]
 
 
-def split_arguments(text):
-    """Splits at the commas outside parentheses."""
-    parts, depth = [""], 0
-    for char in text:
-        depth += (char == "(") - (char == ")")
-        if char == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += char
-    return parts
+def parameters(text, types):
+    return [] if text == "void" else [c_type(part, types) for part in text.split(",")]
 
 
-def declare(library, function, enums):
-    name, signature = function["name"], function["signature"]
-    head, tail = signature.split(name + "(", 1)
-    arguments = tail[:tail.rindex(")")]
-    entry = getattr(library, name)
-    entry.restype = c_type(head, enums)
-    entry.argtypes = [] if arguments == "void" else [c_type(a, enums) for a in split_arguments(arguments)]
+def read_types(api):
+    """The ctypes type of every type that goes by value."""
+    types = dict(SCALARS)
+    types.update((enum["name"], ctypes.c_int) for enum in api["enums"])
+    for callback in api["callbacks"]:
+        result, tail = callback["type"][:-1].split("(*)(")
+        types[callback["name"]] = ctypes.CFUNCTYPE(c_type(result, types), *parameters(tail, types))
+    for struct in api["structs"]:
+        base = ctypes.Union if struct["union"] else ctypes.Structure
+        fields = [(field["name"], c_type(field["type"], types)) for field in struct["fields"]]
+        types[struct["name"]] = type(struct["name"], (base,), {"_fields_": fields})
+    return types
 
 
-class _As(ctypes.Union):
-    _fields_ = [("tensor", ctypes.c_void_p), ("tensors", ctypes.c_void_p), ("i", ctypes.c_int64),
-                ("ints", ctypes.c_void_p), ("f", ctypes.c_double), ("string", ctypes.c_char_p)]
-
-
-class Value(ctypes.Structure):
-    """rill_value of rill/registry.h."""
-    _fields_ = [("kind", ctypes.c_int32), ("count", ctypes.c_int32), ("value", _As)]
+def declare(library, function, types):
+    head, tail = function["signature"][:-1].split(function["name"] + "(", 1)
+    entry = getattr(library, function["name"])
+    entry.restype = c_type(head, types)
+    entry.argtypes = parameters(tail, types)
 
 
 class Error(Exception):
@@ -102,9 +92,9 @@ class Tensor:
         return self.rill.run("rill_tensor_item", self.handle)
 
     def tolist(self):
-        n = self.rill.lib.rill_tensor_numel(self.handle)
-        out = (ctypes.c_double * n)()
-        self.rill.run("rill_tensor_copy_out", self.handle, self.rill.dtype["f64"], out, ctypes.sizeof(out))
+        out = (ctypes.c_double * self.rill.lib.rill_tensor_numel(self.handle))()
+        f64 = self.rill.constants["RILL_F64"]
+        self.rill.run("rill_tensor_copy_out", self.handle, f64, out, ctypes.sizeof(out))
         return list(out)
 
 
@@ -119,13 +109,14 @@ class Rill:
         self.lib.rill_api_json.argtypes = [ctypes.c_void_p]
         self.ctx = self.lib.rill_context_create(None)
         self.api = json.loads(self.lib.rill_api_json(self.ctx))
-        enums = {e["name"]: e["values"] for e in self.api["enums"]}
+        self.types = read_types(self.api)
+        self.constants = {c["name"]: c["value"] for c in self.api["constants"]}
+        for enum in self.api["enums"]:
+            self.constants.update(enum["values"])
         self.missing = [f["name"] for f in self.api["functions"] if not hasattr(self.lib, f["name"])]
         for function in self.api["functions"]:
             if function["name"] not in self.missing:
-                declare(self.lib, function, enums)
-        self.kinds = {k[len("RILL_VALUE_"):]: v for k, v in enums["rill_value_kind"].items()}
-        self.dtype = {k[len("RILL_"):].lower(): v for k, v in enums["rill_dtype"].items()}
+                declare(self.lib, function, self.types)
         for op in self.api["ops"]:
             setattr(self, op["functional"][len("rill_"):], self.make_op(op))
 
@@ -150,26 +141,30 @@ class Rill:
         finally:
             self.lib.rill_scope_close(self.ctx)
 
+    def value(self, kind, count=1, **content):
+        content = self.types["rill_value_as"](**content)
+        return self.types["rill_value"](self.constants["RILL_VALUE_" + kind], count, content)
+
     def tagged(self, given, kind):
         """A Python value as a rill_value, and what must stay alive during the call."""
         if given is None:
-            return Value(self.kinds["NONE"]), None
+            return self.value("NONE"), None
         if kind == "Tensor[]":
             handles = (ctypes.c_void_p * len(given))(*[t.handle for t in given])
-            return Value(self.kinds["TENSORS"], len(given), _As(tensors=ctypes.addressof(handles))), handles
+            return self.value("TENSORS", len(given), tensors=ctypes.addressof(handles)), handles
         if kind == "int[]":
             ints = (ctypes.c_int64 * len(given))(*given)
-            return Value(self.kinds["INTS"], len(given), _As(ints=ctypes.addressof(ints))), ints
+            return self.value("INTS", len(given), ints=ctypes.addressof(ints)), ints
         if isinstance(given, Tensor):
-            return Value(self.kinds["TENSOR"], 1, _As(tensor=given.handle)), given
+            return self.value("TENSOR", tensor=given.handle), given
         if isinstance(given, str):
             text = given.encode()
-            return Value(self.kinds["STRING"], 1, _As(string=text)), text
+            return self.value("STRING", string=text), text
         if isinstance(given, bool):
-            return Value(self.kinds["BOOL"], 1, _As(i=given)), None
+            return self.value("BOOL", i=given), None
         if isinstance(given, float) or kind.startswith("float"):
-            return Value(self.kinds["FLOAT"], 1, _As(f=given)), None
-        return Value(self.kinds["INT"], 1, _As(i=given)), None
+            return self.value("FLOAT", f=given), None
+        return self.value("INT", i=given), None
 
     def make_op(self, op):
         parameters = []
@@ -186,7 +181,7 @@ class Rill:
                 raise TypeError(f"{op['name']}: cannot take {unknown or args}: {op['signature']}")
             given.update(keywords)
             pairs = [self.tagged(given.get(name), kind) for name, kind in parameters]
-            values = (Value * max(1, len(pairs)))(*[value for value, _ in pairs])
+            values = (self.types["rill_value"] * max(1, len(pairs)))(*[value for value, _ in pairs])
             outputs, count = (ctypes.c_void_p * 64)(), ctypes.c_int()
             self.lib.rill_scope_open(self.ctx)
             try:
@@ -205,10 +200,12 @@ class Rill:
     def tensor(self, values, shape, dtype="f32"):
         buffer = {"f32": ctypes.c_float, "i64": ctypes.c_int64}[dtype] * len(values)
         sizes = (ctypes.c_int64 * len(shape))(*shape)
-        return self.run("rill_from_buffer", self.dtype[dtype], sizes, len(shape), buffer(*values))
+        number = self.constants["RILL_" + dtype.upper()]
+        return self.run("rill_from_buffer", number, sizes, len(shape), buffer(*values))
 
     def randn(self, *shape):
-        return self.run("rill_randn", self.dtype["f32"], (ctypes.c_int64 * len(shape))(*shape), len(shape))
+        sizes = (ctypes.c_int64 * len(shape))(*shape)
+        return self.run("rill_randn", self.constants["RILL_F32"], sizes, len(shape))
 
 
 # ---- a model of two layers that learns to tell two moons apart -----------------------------------
@@ -235,7 +232,6 @@ def main():
     scales = [((16, 2), 1.0), ((16,), 0.1), ((2, 16), 0.25), ((2,), 0.1)]
     weights = [rill.mul_scalar(rill.randn(*shape), scale).requires_grad() for shape, scale in scales]
     w1, b1, w2, b2 = weights
-    modes = {k: v for e in api["enums"] if e["name"] == "rill_grad_mode" for k, v in e["values"].items()}
     for step in range(501):
         hidden = rill.tanh(rill.linear(points, weight=w1, bias=b1))
         scores = rill.linear(hidden, weight=w2, bias=b2)
@@ -244,7 +240,7 @@ def main():
             right = rill.eq(rill.argmax(scores, dim=-1), labels).tolist()
             print(f"step {step:3d}  loss {loss.item():.4f}  accuracy {sum(right) / len(right):.3f}")
         loss.backward()
-        before = rill.lib.rill_set_grad_mode(rill.ctx, modes["RILL_GRAD_OFF"])
+        before = rill.lib.rill_set_grad_mode(rill.ctx, rill.constants["RILL_GRAD_OFF"])
         for w in weights:
             rill.run("rill_add_", w.handle, w.grad.handle, -1.0)
             w.zero_grad()

@@ -26,5 +26,12 @@ finalized='
     turn(left - 1);
   }, 10);
   turn(100);'
+visited='
+  const rill = require("./examples/ffi/client.js");
+  const model = rill.nn_sequential([rill.nn_linear(2, 3, true), rill.nn_tanh()], 2);
+  let visits = 0;
+  model.apply(() => { visits++; return rill.OK; }, null);
+  if (visits !== 3) throw new Error(`${visits} visits`);'
+check 'a callback in JavaScript runs' node -e "$visited"
 check 'finalizers leave nothing behind' node --expose-gc -e "$finalized"
 summary
