@@ -70,7 +70,7 @@ RILL_API rill_status rill_op_describe(int index, rill_op_info *info);
 RILL_API rill_status rill_call(rill_context *ctx, const char *name, const rill_value *args,
                                int n_args, rill_tensor **outputs, int capacity, int *count);
 
-/* The whole API as JSON: {"version", "ops": [...], "modules": [...], "functions": [...]}; see
+/* The whole API as JSON: ops, modules, functions, enums, structs, callbacks and constants; see
  * docs/registry.md. Borrowed from the context. NULL on error. */
 RILL_API const char *rill_api_json(rill_context *ctx);
 
