@@ -16,6 +16,9 @@
  * The polynomials interpolate, at Chebyshev nodes, the function named beside each; the reductions
  * are those of Cody and Waite 1980, "Software Manual for the Elementary Functions". */
 
+/* Always: a loop with a call left in it is not vectorised, and clang finds the larger ones too large. */
+#define V_INLINE static inline __attribute__((always_inline))
+
 #if defined KERNEL_F32
 #define V_BITS      uint32_t
 #define V_MANTISSA  23 /* explicit bits of the significand */
@@ -42,24 +45,22 @@
 enum { L(v_sincos_limit) = 12800 };
 
 /* (exp(r) - 1 - r) / r^2, |r| <= ln(2)/2 */
-static inline real L(v_exp_poly)(real r) {
+V_INLINE real L(v_exp_poly)(real r) {
   return 0.500000000f +
          r * (0.166665768f + r * (0.0416665544f + r * (0.00836320297f + r * 0.00139262135f)));
 }
 /* (2 atanh(s) / s - 2) / z, z = s^2 <= 0.02945 */
-static inline real L(v_log_poly)(real z) {
-  return 0.666666851f + z * (0.399887707f + z * 0.295803983f);
-}
+V_INLINE real L(v_log_poly)(real z) { return 0.666666851f + z * (0.399887707f + z * 0.295803983f); }
 /* (sin(r) / r - 1) / z, z = r^2 <= (pi/4)^2 */
-static inline real L(v_sin_poly)(real z) {
+V_INLINE real L(v_sin_poly)(real z) {
   return -0.166666647f + z * (0.00833274710f + z * -1.95876390e-4f);
 }
 /* (cos(r) - 1 + z/2) / z^2 */
-static inline real L(v_cos_poly)(real z) {
+V_INLINE real L(v_cos_poly)(real z) {
   return 0.0416666647f + z * (-0.00138883019f + z * 2.45476897e-5f);
 }
 /* erf(x) / x, z = x^2 <= 1 */
-static inline real L(v_erf_poly)(real z) {
+V_INLINE real L(v_erf_poly)(real z) {
   return 1.12837917f +
          z * (-0.376126267f +
               z * (0.112835947f +
@@ -67,7 +68,7 @@ static inline real L(v_erf_poly)(real z) {
                         z * (0.00518908742f + z * (-8.01686429e-4f + z * 7.87587506e-5f)))));
 }
 /* exp(a^2) erfc(a) (a + K), t = (a - K) / (a + K), a >= 0 */
-static inline real L(v_erfcx_poly)(real t) {
+V_INLINE real L(v_erfcx_poly)(real t) {
   return 1.07400690f +
          t * (-0.883394487f +
               t * (0.590228531f +
@@ -105,7 +106,7 @@ static inline real L(v_erfcx_poly)(real t) {
 enum { L(v_sincos_limit) = 1600000 };
 
 /* The same functions as above. */
-static inline real L(v_exp_poly)(real r) {
+V_INLINE real L(v_exp_poly)(real r) {
   return 0.50000000000000011 +
          r * (0.16666666666666669 +
               r * (0.041666666666623990 +
@@ -117,7 +118,7 @@ static inline real L(v_exp_poly)(real r) {
                                             r * (2.7620138719733994e-7 +
                                                  r * 2.5100424157005067e-8))))))));
 }
-static inline real L(v_log_poly)(real z) {
+V_INLINE real L(v_log_poly)(real z) {
   return 0.66666666666666696 +
          z * (0.39999999999899238 +
               z * (0.28571428626095891 +
@@ -125,21 +126,21 @@ static inline real L(v_log_poly)(real z) {
                         z * (0.18182890556695763 +
                              z * (0.15331674030163508 + z * 0.14617037548837150)))));
 }
-static inline real L(v_sin_poly)(real z) {
+V_INLINE real L(v_sin_poly)(real z) {
   return -0.16666666666666666 +
          z * (0.0083333333333309358 +
               z * (-1.9841269836740527e-4 +
                    z * (2.7557316093196066e-6 +
                         z * (-2.5051129895962803e-8 + z * 1.5917988944318488e-10))));
 }
-static inline real L(v_cos_poly)(real z) {
+V_INLINE real L(v_cos_poly)(real z) {
   return 0.041666666666666664 +
          z * (-0.0013888888888887389 +
               z * (2.4801587298754400e-5 +
                    z * (-2.7557317265876615e-7 +
                         z * (2.0876145049108280e-9 + z * -1.1382544623404147e-11))));
 }
-static inline real L(v_erf_poly)(real z) {
+V_INLINE real L(v_erf_poly)(real z) {
   return 1.1283791670955126 +
          z * (-0.37612638903183748 +
               z * (0.11283791670954879 +
@@ -154,7 +155,7 @@ static inline real L(v_erf_poly)(real z) {
                                                            z * (-1.1372848856789924e-9 +
                                                                 z * 5.9571761477461144e-11)))))))))));
 }
-static inline real L(v_erfcx_poly)(real t) {
+V_INLINE real L(v_erfcx_poly)(real t) {
   return 1.0959956610004911 +
          t * (-0.97654872908088208 +
               t * (0.77320870226523730 +
@@ -183,58 +184,58 @@ static inline real L(v_erfcx_poly)(real t) {
 
 #define V_MAGIC (R(1.5) * V_BIG) /* adding it leaves the nearest integer in the lowest bits */
 
-static inline V_BITS L(v_bits)(real x) {
+V_INLINE V_BITS L(v_bits)(real x) {
   V_BITS b;
   __builtin_memcpy(&b, &x, sizeof b);
   return b;
 }
 
-static inline real L(v_real)(V_BITS b) {
+V_INLINE real L(v_real)(V_BITS b) {
   real x;
   __builtin_memcpy(&x, &b, sizeof x);
   return x;
 }
 
 /* 2^n, where the lowest bits of `n` hold it in two's complement. */
-static inline real L(v_power_of_2)(V_BITS n) { return L(v_real)((n << V_MANTISSA) + V_ONE); }
+V_INLINE real L(v_power_of_2)(V_BITS n) { return L(v_real)((n << V_MANTISSA) + V_ONE); }
 
-static inline real L(v_abs)(real x) { return L(v_real)(L(v_bits)(x) & ~V_SIGN); }
+V_INLINE real L(v_abs)(real x) { return L(v_real)(L(v_bits)(x) & ~V_SIGN); }
 
 /* |magnitude| with the sign of `sign`. */
-static inline real L(v_copysign)(real magnitude, real sign) {
+V_INLINE real L(v_copysign)(real magnitude, real sign) {
   return L(v_real)((L(v_bits)(magnitude) & ~V_SIGN) | (L(v_bits)(sign) & V_SIGN));
 }
 
 /* NaN where x is. Compare no result of these with another constant: gcc would thread the jump and
  * compute what follows once for each outcome. */
-static inline real L(v_min)(real x, real high) { return x > high ? high : x; }
-static inline real L(v_max)(real x, real low) { return x < low ? low : x; }
+V_INLINE real L(v_min)(real x, real high) { return x > high ? high : x; }
+V_INLINE real L(v_max)(real x, real low) { return x < low ? low : x; }
 /* For low <= high. */
-static inline real L(v_clamp)(real x, real low, real high) {
+V_INLINE real L(v_clamp)(real x, real low, real high) {
   real y = x < low ? low : x;
   return x > high ? high : y;
 }
 
 /* To the nearest integer, ties to even. */
-static inline real L(v_round)(real x) {
+V_INLINE real L(v_round)(real x) {
   real a = L(v_abs)(x);
   real r = L(v_copysign)((a + V_BIG) - V_BIG, x);
   return a < V_BIG ? r : x;
 }
 
-static inline real L(v_floor)(real x) {
+V_INLINE real L(v_floor)(real x) {
   real r = L(v_round)(x);
   return r - (r > x ? R(1.0) : R(0.0));
 }
 
-static inline real L(v_ceil)(real x) {
+V_INLINE real L(v_ceil)(real x) {
   real r = L(v_round)(x);
   return L(v_copysign)(r + (r < x ? R(1.0) : R(0.0)), x);
 }
 
 /* exp(x + low) = 2^n (1 + p): returns a number whose lowest bits hold n. A `low` of -0.0 costs
  * nothing, one of 0 an addition. */
-static inline real L(v_exp_reduce)(real x, real low, real *p) {
+V_INLINE real L(v_exp_reduce)(real x, real low, real *p) {
   real t = x * R(1.442695040888963407) + V_MAGIC, n = t - V_MAGIC;
   real r = x - n * V_LN2_HIGH - n * V_LN2_LOW + low;
   *p = r + r * r * L(v_exp_poly)(r);
@@ -243,26 +244,26 @@ static inline real L(v_exp_reduce)(real x, real low, real *p) {
 
 /* exp(x + low) for a small `low`, where the result is within 2^(+-250), or 2^(+-2000) in f64.
  * The power of 2 is applied in halves: whole it may be out of range where the result is not. */
-static inline real L(v_exp_sum)(real x, real low) {
+V_INLINE real L(v_exp_sum)(real x, real low) {
   real p;
   real t = L(v_exp_reduce)(x, low, &p);
   V_BITS n = L(v_bits)(t), half = L(v_bits)((t - V_MAGIC) * R(0.5) + V_MAGIC);
   return (1 + p) * L(v_power_of_2)(half) * L(v_power_of_2)(n - half);
 }
 
-static inline real L(v_exp)(real x) {
+V_INLINE real L(v_exp)(real x) {
   return L(v_exp_sum)(L(v_clamp)(x, V_EXP_LOW, V_EXP_HIGH), R(-0.0));
 }
 
 /* exp(x) for the weights of softmax, for x up to V_EXP_HIGH - 1 (beyond, and for +inf, it is inf or
  * NaN): two thirds of v_exp's work, and no subnormal results, which slow down what uses them. */
-static inline real L(v_exp_flush)(real x) {
+V_INLINE real L(v_exp_flush)(real x) {
   real p, t = L(v_exp_reduce)(L(v_max)(x, V_EXP_FLUSH), R(-0.0), &p);
   real y = (1 + p) * L(v_power_of_2)(L(v_bits)(t));
   return x < V_EXP_FLUSH ? 0 : y;
 }
 
-static inline real L(v_expm1)(real x) {
+V_INLINE real L(v_expm1)(real x) {
   real p, b = L(v_clamp)(x, V_ONE_LOW, V_EXP_HIGH);
   real t = L(v_exp_reduce)(b, R(-0.0), &p);
   V_BITS n = L(v_bits)(t), half = L(v_bits)((t - V_MAGIC) * R(0.5) + V_MAGIC), rest = n - half;
@@ -272,7 +273,7 @@ static inline real L(v_expm1)(real x) {
 }
 
 /* log(x) + low: x = 2^e (1 + f), and with s = f / (2 + f) log(1 + f) = 2 atanh s, 2s = f - s f. */
-static inline real L(v_log_sum)(real x, real low) {
+V_INLINE real L(v_log_sum)(real x, real low) {
   bool tiny = x < V_MIN;
   real scaled = tiny ? x * V_BIG : x;
   V_BITS i = L(v_bits)(scaled) + (V_ONE - V_HALF_ROOT);
@@ -286,10 +287,10 @@ static inline real L(v_log_sum)(real x, real low) {
   return x > 0 ? y : x == 0 ? -REAL_INFINITY : REAL_INFINITY - REAL_INFINITY;
 }
 
-static inline real L(v_log)(real x) { return L(v_log_sum)(x, 0); }
+V_INLINE real L(v_log)(real x) { return L(v_log_sum)(x, 0); }
 
 /* log(u + c) = log(u) + c/u, where u = 1 + x was rounded by c. */
-static inline real L(v_log1p)(real x) {
+V_INLINE real L(v_log1p)(real x) {
   real u = 1 + x;
   real c = x > 1 ? 1 - (u - x) : x - (u - 1);
   real y = L(v_log_sum)(u, c / u);
@@ -297,7 +298,7 @@ static inline real L(v_log1p)(real x) {
 }
 
 /* (e^2a - 1) / (e^2a + 1). */
-static inline real L(v_tanh)(real x) {
+V_INLINE real L(v_tanh)(real x) {
   real p, a = 2 * L(v_min)(L(v_abs)(x), V_ONE_HIGH);
   real s = L(v_power_of_2)(L(v_bits)(L(v_exp_reduce)(a, R(-0.0), &p)));
   real y = p * s + (s - 1);
@@ -305,43 +306,41 @@ static inline real L(v_tanh)(real x) {
 }
 
 /* exp(-|x|). */
-static inline real L(v_exp_decay)(real x) {
+V_INLINE real L(v_exp_decay)(real x) {
   return L(v_exp_sum)(-L(v_min)(L(v_abs)(x), -V_EXP_LOW), R(-0.0));
 }
 
-static inline real L(v_sigmoid)(real x) {
+V_INLINE real L(v_sigmoid)(real x) {
   real e = L(v_exp_decay)(x);
   return (x < 0 ? e : R(1.0)) / (1 + e);
 }
 
 /* log(1 + e^x). */
-static inline real L(v_softplus)(real x) {
-  return (x > 0 ? x : R(0.0)) + L(v_log1p)(L(v_exp_decay)(x));
-}
+V_INLINE real L(v_softplus)(real x) { return (x > 0 ? x : R(0.0)) + L(v_log1p)(L(v_exp_decay)(x)); }
 
 /* erfc(a) for finite a >= 0, given exp(-a^2): the scaled function in a variable that maps [0, inf)
  * to [-1, 1), after Shepherd and Laframboise 1981, "Chebyshev approximation of (1 + 2x) exp(x^2)
  * erfc x". */
-static inline real L(v_erfc)(real a, real exp_square) {
+V_INLINE real L(v_erfc)(real a, real exp_square) {
   real d = 1 / (a + V_ERFCX_K);
   return exp_square * (d * L(v_erfcx_poly)((a - V_ERFCX_K) * d));
 }
 
-static inline real L(v_erf)(real x) {
+V_INLINE real L(v_erf)(real x) {
   real a = L(v_abs)(x), b = L(v_min)(a, V_ONE_HIGH), z = b * b;
   real large = 1 - L(v_erfc)(b, L(v_exp_sum)(-z, 0)), small = a * L(v_erf_poly)(z);
   return L(v_copysign)(a < 1 ? small : large, x);
 }
 
 /* exp(-x^2 / 2): x^2 is split, since its rounding error would grow with it. */
-static inline real L(v_normal_exp)(real x) {
+V_INLINE real L(v_normal_exp)(real x) {
   real a = L(v_min)(L(v_abs)(x), V_TAIL);
   real h = L(v_real)(L(v_bits)(a) & V_HIGH);
   return L(v_exp_sum)(R(-0.5) * h * h, R(-0.5) * (a - h) * (a + h));
 }
 
 /* The standard normal distribution, given e = v_normal_exp(x). */
-static inline real L(v_normal_cdf)(real x, real e) {
+V_INLINE real L(v_normal_cdf)(real x, real e) {
   real a = L(v_min)(L(v_abs)(x), V_TAIL);
   real tail = R(0.5) * L(v_erfc)(a * R(0.7071067811865475244), e);
   return x < 0 ? tail : 1 - tail;
@@ -349,7 +348,7 @@ static inline real L(v_normal_cdf)(real x, real e) {
 
 /* sin(x + quarters pi/2), for |x| <= v_sincos_limit: there n times each of the first three parts of
  * pi/2 is exact. */
-static inline real L(v_sincos)(real x, V_BITS quarters) {
+V_INLINE real L(v_sincos)(real x, V_BITS quarters) {
   real t = x * R(0.6366197723675813431) + V_MAGIC;
   real n = t - V_MAGIC;
   real r = x - n * V_PIO2_1 - n * V_PIO2_2 - n * V_PIO2_3 - n * V_PIO2_4, z = r * r;
@@ -360,13 +359,14 @@ static inline real L(v_sincos)(real x, V_BITS quarters) {
   return L(v_real)(bits ^ (q >> 1) << (sizeof(real) * 8 - 1));
 }
 
-static inline real L(v_sin)(real x) {
+V_INLINE real L(v_sin)(real x) {
   real y = L(v_sincos)(x, 0);
   return x == 0 ? x : y;
 }
 
-static inline real L(v_cos)(real x) { return L(v_sincos)(x, 1); }
+V_INLINE real L(v_cos)(real x) { return L(v_sincos)(x, 1); }
 
+#undef V_INLINE
 #undef V_BITS
 #undef V_MANTISSA
 #undef V_ONE
