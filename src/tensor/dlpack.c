@@ -52,6 +52,27 @@ static void export_delete(dl_managed *self) {
   heap_free(e);
 }
 
+/* The open scope, its caller's, owns what is made on the way. */
+static export *export_new(rill_context *ctx, const rill_tensor *tensor) {
+  rill_tensor *view = tensor_alias(ctx, tensor); /* nobody can change its shape or its graph */
+  export *e = view ? context_alloc(ctx, "to_dlpack", sizeof *e) : NULL;
+  if (!e) return NULL;
+  e->view = rill_tensor_retain(view);
+  dl_tensor *d = &e->managed.tensor;
+  memset(d, 0, sizeof *d);
+  d->data = rill_tensor_data(view);
+  d->device.type = DL_CPU;
+  d->ndim = view->ndim;
+  d->dtype.code = dl_types[view->dtype].code;
+  d->dtype.bits = dl_types[view->dtype].bits;
+  d->dtype.lanes = 1;
+  d->shape = view->shape;
+  d->strides = view->strides;
+  e->managed.manager = e;
+  e->managed.deleter = export_delete;
+  return e;
+}
+
 void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor) {
   if (!context_ready(ctx)) return NULL;
   if (!tensor) {
@@ -63,23 +84,10 @@ void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor) {
               "the tensor requires a gradient: export its detached alias");
     return NULL;
   }
-  rill_tensor *view = tensor_alias(ctx, tensor); /* nobody can change its shape or its graph */
-  export *e = view ? context_alloc(ctx, "to_dlpack", sizeof *e) : NULL;
-  if (!e) return NULL;
-  e->view = rill_tensor_retain(view);
-  dl_tensor *d = &e->managed.tensor;
-  memset(d, 0, sizeof *d);
-  d->data = view->data;
-  d->device.type = DL_CPU;
-  d->ndim = view->ndim;
-  d->dtype.code = dl_types[view->dtype].code;
-  d->dtype.bits = dl_types[view->dtype].bits;
-  d->dtype.lanes = 1;
-  d->shape = view->shape;
-  d->strides = view->strides;
-  e->managed.manager = e;
-  e->managed.deleter = export_delete;
-  return &e->managed;
+  if (rill_scope_open(ctx) != RILL_OK) return NULL;
+  export *e = export_new(ctx, tensor);
+  rill_scope_close(ctx); /* the consumer alone decides how long the memory is held */
+  return e ? &e->managed : NULL;
 }
 
 /* ---- in ---- */
@@ -99,6 +107,23 @@ static bool import_dtype(const dl_tensor *d, rill_dtype *dtype) {
   return false;
 }
 
+/* dlpack.h 1.x begins with its major version, where 0.8 has a pointer. One of these never passes for a
+ * tensor on the CPU, since half a pointer lies where the device would. */
+static bool is_versioned(const dl_tensor *d) {
+  uint32_t major;
+  memcpy(&major, &d->data, sizeof major);
+  return major == 1;
+}
+
+static rill_status refuse_device(rill_context *ctx, const dl_tensor *d) {
+  if (is_versioned(d))
+    return error_set(ctx, RILL_ERROR_UNSUPPORTED, "from_dlpack",
+                     "managed is a DLManagedTensorVersioned, as in dlpack.h 1.x: ask the producer "
+                     "for the DLManagedTensor of 0.8");
+  return error_set(ctx, RILL_ERROR_UNSUPPORTED, "from_dlpack",
+                   "the data lies on a device of type %d, not on the CPU", (int)d->device.type);
+}
+
 static rill_status refuse_dtype(rill_context *ctx, const dl_tensor *d) {
   return error_set(ctx, RILL_ERROR_DTYPE, "from_dlpack",
                    "no dtype here is DLPack's code %d with %d bits and %d lanes", d->dtype.code,
@@ -116,8 +141,7 @@ rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed) {
   int64_t numel, strides[RILL_MAX_DIMS];
   rill_dtype dtype;
   if (d->device.type != DL_CPU) {
-    error_set(ctx, RILL_ERROR_UNSUPPORTED, op,
-              "the data lies on a device of type %d, not on the CPU", (int)d->device.type);
+    refuse_device(ctx, d);
     return NULL;
   }
   if (!import_dtype(d, &dtype)) {
@@ -131,7 +155,7 @@ rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed) {
     shape_strides(d->shape, d->ndim, strides);
   char *first = d->data ? (char *)d->data + d->byte_offset : NULL;
   size_t size = rill_dtype_size(dtype);
-  if ((numel && !first) || (uintptr_t)first % size) {
+  if (numel && (!first || (uintptr_t)first % size)) {
     error_set(ctx, RILL_ERROR_ARGUMENT, op, "data is NULL or not aligned to the %zu bytes of %s",
               size, rill_dtype_name(dtype));
     return NULL;

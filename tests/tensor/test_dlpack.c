@@ -17,6 +17,7 @@ typedef struct wire {
 } wire;
 
 static int deleted;
+static void none_deleted(void) { deleted = 0; } /* the tests may share a process */
 static void count_deleted(wire *w) {
   (void)w;
   deleted++;
@@ -141,26 +142,86 @@ START_TEST(what_does_not_fit_is_refused_and_stays_the_producers) {
 }
 END_TEST
 
+/* dlpack.h 1.x: what a consumer gets that asks for a version. */
+typedef struct versioned_wire {
+  uint32_t major, minor;
+  void *manager;
+  void (*deleter)(struct versioned_wire *);
+  uint64_t flags;
+  wire tensor; /* the deleter at its end is not part of it */
+} versioned_wire;
+
+START_TEST(a_versioned_tensor_is_refused_by_name) {
+  rill_context *ctx = rill_context_create(NULL);
+  int64_t shape[2], strides[] = {3, 1};
+  versioned_wire w = {.major = 1, .minor = 3, .manager = &w, .tensor = six_wire(shape)};
+  w.tensor.strides = strides;
+  ck_assert_ptr_null(rill_from_dlpack(ctx, &w));
+  ck_assert_int_eq(rill_error(ctx), RILL_ERROR_UNSUPPORTED);
+  ck_assert_ptr_nonnull(strstr(rill_error_message(ctx), "DLManagedTensorVersioned"));
+  rill_context_close(ctx);
+}
+END_TEST
+
+static size_t bytes_held(const rill_context *ctx) {
+  rill_memory_stats stats = RILL_MEMORY_STATS_INIT;
+  ck_assert_int_eq(rill_memory_get_stats(ctx, &stats), RILL_OK);
+  return stats.current;
+}
+
+START_TEST(what_the_consumer_gives_back_is_freed_while_its_scope_is_open) {
+  rill_context *ctx = rill_context_create(NULL);
+  rill_tensor *t = rill_ones(ctx, RILL_F32, (int64_t[]){1000}, 1);
+  wire *first = rill_to_dlpack(ctx, t); /* the context's own lists grow with it */
+  first->deleter(first);
+  size_t before = bytes_held(ctx);
+  wire *w = rill_to_dlpack(ctx, t);
+  ck_assert_uint_gt(bytes_held(ctx), before);
+  w->deleter(w);
+  ck_assert_uint_eq(bytes_held(ctx), before);
+  rill_context_close(ctx);
+}
+END_TEST
+
 START_TEST(scalars_and_empty_tensors_travel) {
   rill_context *ctx = rill_context_create(NULL);
   rill_tensor *s = rill_from_dlpack(ctx, rill_to_dlpack(ctx, rill_scalar(ctx, RILL_F64, 2.5)));
   ck_assert(rill_tensor_item(ctx, s) == 2.5);
-  rill_tensor *e =
-      rill_from_dlpack(ctx, rill_to_dlpack(ctx, rill_zeros(ctx, RILL_I64, (int64_t[]){3, 0}, 2)));
+  wire *nothing = rill_to_dlpack(ctx, rill_zeros(ctx, RILL_I64, (int64_t[]){3, 0}, 2));
+  ck_assert_ptr_null(nothing->data); /* as dlpack.h wishes */
+  rill_tensor *e = rill_from_dlpack(ctx, nothing);
   ck_assert_int_eq(rill_tensor_size(e, 0), 3);
   ck_assert_int_eq(rill_tensor_numel(e), 0);
   rill_context_close(ctx);
 }
 END_TEST
 
+START_TEST(what_is_empty_may_lie_anywhere) {
+  rill_context *ctx = rill_context_create(NULL);
+  int64_t shape[2];
+  wire w = six_wire(shape);
+  w.data = (char *)six + 1;
+  shape[1] = 0;
+  rill_tensor *t = rill_from_dlpack(ctx, &w);
+  ck_assert_int_eq(rill_tensor_size(t, 0), 2);
+  ck_assert_int_eq(rill_tensor_numel(t), 0);
+  rill_context_close(ctx);
+  ck_assert_int_eq(deleted, 1);
+}
+END_TEST
+
 static TCase *dlpack_tests(void) {
   TCase *t = tcase_create("dlpack");
+  tcase_add_checked_fixture(t, none_deleted, NULL);
   tcase_add_test(t, what_is_exported_says_what_it_is);
   tcase_add_test(t, an_export_outlives_its_context);
   tcase_add_test(t, a_producer_is_told_when_its_memory_is_free);
   tcase_add_test(t, strides_may_be_negative_and_data_may_lie_at_an_offset);
   tcase_add_test(t, what_does_not_fit_is_refused_and_stays_the_producers);
+  tcase_add_test(t, a_versioned_tensor_is_refused_by_name);
+  tcase_add_test(t, what_the_consumer_gives_back_is_freed_while_its_scope_is_open);
   tcase_add_test(t, scalars_and_empty_tensors_travel);
+  tcase_add_test(t, what_is_empty_may_lie_anywhere);
   return t;
 }
 
