@@ -125,10 +125,23 @@ RILL_API int64_t rill_tensor_print(rill_context *ctx, const rill_tensor *tensor,
 /* ---- DLPack ----------------------------------------------------------------------------------- */
 
 /* Exchange with NumPy, PyTorch, JAX... by dlpack.h version 0.8: `managed` points to that header's
- * DLManagedTensor. Export: the consumer calls managed->deleter; NULL on error, among them a tensor
- * that requires a gradient (detach it first, as in PyTorch). */
+ * DLManagedTensor, which Python hands over in a capsule named "dltensor". Nothing is copied: each side
+ * sees what the other writes. What the other side writes counts as an in-place change: call
+ * rill_tensor_touch afterwards where a graph may have saved the tensor. */
+
+/* Export. The memory stays until the consumer calls managed->deleter, once, from any thread, be it after
+ * the context has closed. NULL on error, among them a tensor that requires a gradient (detach it
+ * first, as in PyTorch). NumPy takes it as read-only, as it takes all of version 0.8, and knows no
+ * bf16. PyTorch up to 2.13 aborts the process on negative strides, which only imported tensors have:
+ * give it their rill_contiguous. */
 RILL_API void *rill_to_dlpack(rill_context *ctx, const rill_tensor *tensor);
-/* New tensor over the producer's memory; takes `managed` over on success and only then. CPU only. */
+/* New tensor over the producer's memory, of at most RILL_MAX_DIMS dims and any strides. On success,
+ * and only then, takes `managed` over (the capsule's name becomes "used_dltensor"); its deleter runs
+ * when the last tensor over the memory goes, on whichever thread that is.
+ * Errors: RILL_ERROR_UNSUPPORTED where the data is not on the CPU, and for a DLManagedTensorVersioned of
+ * dlpack.h 1.x ("dltensor_versioned"; Python's __dlpack__() without max_version gives none);
+ * RILL_ERROR_DTYPE for a dtype that is none of rill_dtype; RILL_ERROR_ARGUMENT for elements not
+ * aligned to their size. */
 RILL_API rill_tensor *rill_from_dlpack(rill_context *ctx, void *managed);
 
 #ifdef __cplusplus
