@@ -211,7 +211,10 @@ static void crew_join(crew *c, int started) {
   heap_free(c);
 }
 
-static void worker_name(int index, char name[16]) { snprintf(name, 16, "rill-%d", index + 1); }
+/* The remainder changes no name that can occur: it shows the compiler that each fits. */
+static void worker_name(int index, char name[16]) {
+  snprintf(name, 16, "rill-%d", (index + 1) % 1000000000);
+}
 
 /* Starts the threads with all signals blocked, which they inherit. Returns how many it could. */
 static int start_workers(crew *c) {
