@@ -67,7 +67,7 @@ static void release_file(void *user, void *data) {
 
 rill_tensor *rill_safetensors_get(rill_context *ctx, rill_safetensors *file, const char *name) {
   static const char op[] = "safetensors_get";
-  rill_dtype dtype;
+  rill_dtype dtype = RILL_F32; /* gcc 14 does not see that st_loadable sets it */
   if (!context_ready(ctx)) return NULL;
   if (!file || !name) {
     error_set(ctx, RILL_ERROR_ARGUMENT, op, "the %s is NULL", file ? "name" : "file");
