@@ -4,8 +4,10 @@
  * set; given a NULL tensor (or with an error pending) it returns NULL. Inputs are never changed,
  * except by the functions that say so. Dims may be negative (counted from the end). Arithmetic on
  * mixed dtypes promotes as in PyTorch; f16 and bf16 must be converted first. Integers stay integers
- * in add, sub, mul, maximum, minimum, their scalar forms, where, masked_fill, sum, max, min and all
- * that moves data; elsewhere they become f32, also where PyTorch keeps them (neg, abs, matmul...).
+ * in add, sub, mul, maximum, minimum, their scalar forms, neg, abs, relu, sign, square, floor, ceil,
+ * round, where, masked_fill, max, min and all that moves data, and become i64 in sum and cumsum
+ * (exact to 2^53; what does not fit wraps); elsewhere they become f32, also where PyTorch keeps them
+ * (matmul, pow with a number).
  * Each has PyTorch's name and meaning unless the comment says otherwise. */
 #ifndef RILL_OPS_H
 #define RILL_OPS_H

@@ -26,7 +26,7 @@ typedef struct along_job {
 /* ---- argmax, argmin ---- */
 
 static rill_status arg_infer(op_call *c) {
-  rill_status s = op_promote(c, 0, 1, true);
+  rill_status s = op_promote(c, 0, 1, false);
   if (s != RILL_OK) return s;
   const rill_tensor *x = op_in(c, 0);
   int d = op_dim(c, 1), ndim = 0;
@@ -52,10 +52,9 @@ static void arg_part(void *arg, int64_t i, int64_t end, int slot) {
 }
 
 static rill_status arg_forward(op_call *c) {
-  const rill_tensor *x = op_in(c, 0);
-  const void *data = op_data(c, 0);
-  if (c->ctx->error != RILL_OK) return c->ctx->error;
-  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data,
+  const rill_tensor *x = op_as_real(c->ctx, c->op, op_in(c, 0));
+  if (!x) return rill_error(c->ctx);
+  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), x->data,
                  op_result(c, 0), c->op->data != NULL};
   pool_for(c->ctx, j.a.outer, op_grain(j.a.n * j.a.inner), arg_part, &j);
   return RILL_OK;
@@ -81,10 +80,12 @@ ARG_OP(argmin, min, "argmin", "torch.argmin: index of the first smallest along a
 /* ---- cumsum ---- */
 
 static rill_status cumsum_infer(op_call *c) {
-  rill_status s = op_promote(c, 0, 1, true);
+  rill_status s = op_promote(c, 0, 1, false);
   if (s == RILL_OK && op_dim(c, 1) < 0) s = rill_error(c->ctx);
-  if (s == RILL_OK) op_out_like(c, op_in(c, 0), (rill_dtype)op_in(c, 0)->dtype);
-  return s;
+  if (s != RILL_OK) return s;
+  rill_dtype d = (rill_dtype)op_in(c, 0)->dtype;
+  op_out_like(c, op_in(c, 0), dtype_is_float(d) ? d : RILL_I64); /* as PyTorch */
+  return RILL_OK;
 }
 
 static void cumsum_part(void *arg, int64_t i, int64_t end, int slot) {
@@ -100,13 +101,13 @@ static void cumsum_part(void *arg, int64_t i, int64_t end, int slot) {
 }
 
 static rill_status cumsum_forward(op_call *c) {
-  const rill_tensor *x = op_in(c, 0);
-  const void *data = op_data(c, 0);
-  if (c->ctx->error != RILL_OK) return c->ctx->error;
-  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), data,
-                 op_result(c, 0), false};
+  const rill_tensor *x = op_as_real(c->ctx, c->op, op_in(c, 0));
+  rill_tensor *to = x ? op_real_result(c->ctx, c->op, c->out[0]) : NULL;
+  if (!to) return rill_error(c->ctx);
+  along_job j = {(rill_dtype)x->dtype, around_dim(x->shape, x->ndim, op_dim(c, 1)), x->data,
+                 to->data, false};
   pool_for(c->ctx, j.a.outer, op_grain(j.a.n * j.a.inner), cumsum_part, &j);
-  return RILL_OK;
+  return op_store(c->ctx, c->op, to, c->out[0]);
 }
 
 static rill_status cumsum_backward(op_grad *g) {

@@ -70,14 +70,6 @@ static bool small_and_flat(const rill_tensor *a, const rill_tensor *b, const ril
          out->numel <= 4096 && dtype_computes((rill_dtype)a->dtype) && a->dtype == b->dtype;
 }
 
-/* Integers computed in f64 into their own dtype, by way of i64: what does not fit wraps, as in C. */
-static rill_status store_integers(rill_context *ctx, const rill_op *op, const rill_tensor *from,
-                                  rill_tensor *out) {
-  const rill_tensor *wide = tensor_converted(ctx, op->name, from, RILL_I64);
-  if (wide) convert(RILL_I64, wide->data, (rill_dtype)out->dtype, out->data, out->numel);
-  return rill_error(ctx);
-}
-
 /* Runs the kernel over a and b, both of one dtype, into contiguous `out`. */
 static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_tensor *a,
                                const rill_tensor *b, rill_tensor *out) {
@@ -92,14 +84,14 @@ static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_
   }
   binary_job j = {.k = k, .dtype = (rill_dtype)a->dtype, .out = to->data};
   if (to == out && small_and_flat(a, b, out)) {
-    forward_row(&j, (const char *const[]){a->data, b->data}, (const int64_t[]){1, 1}, 0,
-                out->numel);
+    int64_t strides[] = {a->ndim > 0, b->ndim > 0}; /* a number's is 0, as the walk has it */
+    forward_row(&j, (const char *const[]){a->data, b->data}, strides, 0, out->numel);
     return RILL_OK;
   }
   broadcast walk;
   broadcast_init(&walk, out->shape, out->ndim, (const rill_tensor *const[]){a, b}, 2);
   broadcast_run(ctx, &walk, forward_row, &j);
-  return to == out ? RILL_OK : store_integers(ctx, op, to, out);
+  return op_store(ctx, op, to, out);
 }
 
 static rill_status binary_infer(op_call *c) {

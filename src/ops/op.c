@@ -191,3 +191,23 @@ const void *op_data(op_call *c, int i) {
   const rill_tensor *t = tensor_contiguous(c->ctx, c->op->name, op_in(c, i));
   return t ? t->data : NULL;
 }
+
+const rill_tensor *op_as_real(rill_context *ctx, const rill_op *op, const rill_tensor *t) {
+  return dtype_computes((rill_dtype)t->dtype) ? tensor_contiguous(ctx, op->name, t)
+                                              : tensor_converted(ctx, op->name, t, RILL_F64);
+}
+
+rill_tensor *op_real_result(rill_context *ctx, const rill_op *op, rill_tensor *out) {
+  return dtype_computes((rill_dtype)out->dtype)
+             ? out
+             : tensor_new(ctx, op->name, RILL_F64, out->shape, out->ndim);
+}
+
+/* By way of i64, as C converts integers. */
+rill_status op_store(rill_context *ctx, const rill_op *op, const rill_tensor *real,
+                     rill_tensor *out) {
+  if (real == out) return RILL_OK;
+  const rill_tensor *wide = tensor_converted(ctx, op->name, real, RILL_I64);
+  if (wide) convert(RILL_I64, wide->data, (rill_dtype)out->dtype, out->data, out->numel);
+  return rill_error(ctx);
+}

@@ -135,6 +135,13 @@ int op_dim(op_call *c, int i);
  * error set. */
 const void *op_data(op_call *c, int i);
 static inline void *op_result(const op_call *c, int i) { return c->out[i]->data; }
+/* Integers pass through the kernels of f64, exact to 2^53: t contiguous, as f64 where it is no float;
+ * a result for the kernel, `out` itself where that is a float; and its way into out, where what does
+ * not fit wraps. NULL, or the status, with the error set. */
+const rill_tensor *op_as_real(rill_context *ctx, const rill_op *op, const rill_tensor *t);
+rill_tensor *op_real_result(rill_context *ctx, const rill_op *op, rill_tensor *out);
+rill_status op_store(rill_context *ctx, const rill_op *op, const rill_tensor *real,
+                     rill_tensor *out);
 /* A fresh tensor for a gradient or scratch: scope-owned. */
 static inline rill_tensor *op_new(rill_context *ctx, const rill_op *op, rill_dtype d,
                                   const int64_t *shape, int ndim) {

@@ -175,11 +175,8 @@ static rill_status reduce_forward(op_call *c) {
   plan p;
   if (!plan_make(c->ctx, c->op->name, &c->args[ARG_DIMS], x->shape, x->ndim, &p))
     return rill_error(c->ctx);
-  rill_tensor *out = c->out[0], *to = out, *mean = NULL;
-  if (!dtype_computes((rill_dtype)x->dtype)) { /* integers go through f64, exact to 2^53 */
-    x = tensor_converted(c->ctx, c->op->name, x, RILL_F64);
-    to = op_new(c->ctx, c->op, RILL_F64, out->shape, out->ndim);
-  }
+  rill_tensor *to = op_real_result(c->ctx, c->op, c->out[0]), *mean = NULL;
+  if (!dtype_computes((rill_dtype)x->dtype)) x = tensor_converted(c->ctx, c->op->name, x, RILL_F64);
   if (x) x = planned(c->ctx, c->op->name, &p, x);
   if (!x || !to) return rill_error(c->ctx);
   if (kind_of(c->op) == VAR &&
@@ -194,9 +191,8 @@ static rill_status reduce_forward(op_call *c) {
                   .out = to->data,
                   .out_mean = mean ? mean->data : NULL};
   pool_for(c->ctx, p.outer, row_grain(&p), reduce_part, &j);
-  if (to != out) convert(RILL_F64, to->data, (rill_dtype)out->dtype, out->data, out->numel);
   if (c->recorded) c->extra[0] = mean;
-  return RILL_OK;
+  return op_store(c->ctx, c->op, to, c->out[0]);
 }
 
 static rill_status reduce_backward(op_grad *g) {

@@ -42,12 +42,23 @@ static rill_status unary_infer(op_call *c) {
   return s;
 }
 
+/* For what takes integers to integers: they stay. */
+static rill_status whole_infer(op_call *c) {
+  rill_dtype d = (rill_dtype)op_in(c, 0)->dtype;
+  if (d == RILL_BOOL)
+    return op_fail(c, RILL_ERROR_DTYPE, "argument 0 is bool: convert it with rill_to first");
+  rill_status s = op_promote(c, 0, 1, false);
+  if (s == RILL_OK) op_out_like(c, op_in(c, 0), d);
+  return s;
+}
+
 static rill_status unary_forward(op_call *c) {
-  const void *x = op_data(c, 0);
-  if (!x && c->out[0]->numel) return rill_error(c->ctx);
-  unary_job j = {c->op->data, (rill_dtype)c->out[0]->dtype, NULL, x, NULL, op_result(c, 0)};
-  pool_for(c->ctx, c->out[0]->numel, op_grain(1), unary_part, &j);
-  return RILL_OK;
+  const rill_tensor *x = op_as_real(c->ctx, c->op, op_in(c, 0));
+  rill_tensor *to = x ? op_real_result(c->ctx, c->op, c->out[0]) : NULL;
+  if (!to) return rill_error(c->ctx);
+  unary_job j = {c->op->data, (rill_dtype)to->dtype, NULL, x->data, NULL, to->data};
+  pool_for(c->ctx, to->numel, op_grain(1), unary_part, &j);
+  return op_store(c->ctx, c->op, to, c->out[0]);
 }
 
 static rill_status unary_backward(op_grad *g) {
@@ -67,7 +78,7 @@ static rill_status unary_backward(op_grad *g) {
   return RILL_OK;
 }
 
-#define UNARY_OP(op, uses, value, gradient, text)                                                  \
+#define UNARY_OP(how, op, uses, value, gradient, constructor, text)                                \
   static const unary_kernel kernel_##op = {rill_##op##_f32, rill_##op##_f64,                       \
                                            rill_##op##_backward_f32, rill_##op##_backward_f64,     \
                                            (uses) == USES_Y};                                      \
@@ -75,12 +86,13 @@ static rill_status unary_backward(op_grad *g) {
       .name = #op,                                                                                 \
       .signature = "input: Tensor -> Tensor",                                                      \
       .doc = text,                                                                                 \
+      .module = constructor,                                                                       \
       .pure =                                                                                      \
           "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = (uses) == USES_X   ? OP_SAVE_INPUT(0)                                                \
               : (uses) == USES_Y ? OP_SAVE_OUTPUT(0)                                               \
                                  : 0,                                                              \
-      .infer = unary_infer,                                                                        \
+      .infer = how,                                                                                \
       .forward = unary_forward,                                                                    \
       .backward = unary_backward,                                                                  \
       .data = &kernel_##op,                                                                        \
@@ -89,7 +101,11 @@ static rill_status unary_backward(op_grad *g) {
     return op_run1(ctx, &rill_op_##op, (rill_value[]){op_t(input)}, 1);                            \
   }
 
-ELEMENTWISE_UNARY(UNARY_OP)
+#define WHOLE_OP(...)  UNARY_OP(whole_infer, __VA_ARGS__)
+#define SMOOTH_OP(...) UNARY_OP(unary_infer, __VA_ARGS__)
+ELEMENTWISE_WHOLE(WHOLE_OP)
+ELEMENTWISE_SMOOTH(SMOOTH_OP)
+ELEMENTWISE_PERIODIC(SMOOTH_OP)
 
 /* ---- clamp and softplus: two numbers more ---- */
 

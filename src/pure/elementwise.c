@@ -47,7 +47,7 @@ INLINE real L(silu_slope)(real x) {
   return s * (1 + x * (1 - s));
 }
 
-#define UNARY(name, uses, value, gradient, doc)                                                    \
+#define UNARY(name, uses, value, gradient, module, doc)                                            \
   KERNEL(name, (const real *in, real *out, int64_t n), (in, out, n)) {                             \
     SIMD for (int64_t i = 0; i < n; i++) {                                                         \
       real x = in[i];                                                                              \
