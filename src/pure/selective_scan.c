@@ -183,20 +183,20 @@ static void L(scan_transpose_out)(const L(scan) * s, const real *from, real *to)
     for (int64_t n = 0; n < s->states; n++) to[l * s->states + n] = from[n * LANES + l];
 }
 
-/* Rows lie far apart, so the processor does not foresee them: asks for the one a chunk ahead. */
+/* Rows lie far apart, so the processor does not foresee them: asks for row t. */
 static inline void L(scan_prefetch)(const L(scan) * s, const real *x, int64_t stride, int64_t t) {
-  if (t + CHUNK >= s->steps) return;
-  const char *row = (const char *)(x + (t + CHUNK) * stride);
+  if (t < 0 || t >= s->steps) return;
+  const char *row = (const char *)(x + t * stride);
   for (size_t i = 0; i < (size_t)s->width * sizeof(real); i += 64) __builtin_prefetch(row + i);
 }
 
-/* dt, dt * u and the start of y for steps t .. t + m. */
-static void L(scan_stage)(L(scan) * s, int64_t t, int64_t m) {
+/* dt, dt * u and the start of y for steps t .. t + m. The next chunk lies `ahead` steps on. */
+static void L(scan_stage)(L(scan) * s, int64_t t, int64_t m, int64_t ahead) {
   for (int64_t j = 0; j < m; j++) {
     const real *u = s->u + (t + j) * s->u_stride, *delta = s->delta + (t + j) * s->delta_stride;
     real *dt = s->dt + j * LANES, *du = s->du + j * LANES, *y = s->y + j * LANES;
-    L(scan_prefetch)(s, s->u, s->u_stride, t + j);
-    L(scan_prefetch)(s, s->delta, s->delta_stride, t + j);
+    L(scan_prefetch)(s, s->u, s->u_stride, t + j + ahead);
+    L(scan_prefetch)(s, s->delta, s->delta_stride, t + j + ahead);
     for (int64_t l = 0; l < s->width; l++) dt[l] = delta[l] + s->bias[l];
     if (s->softplus) {
 #pragma omp simd
@@ -235,7 +235,7 @@ static void L(scan_forward_unit)(L(scan) * s, real *y, real *checkpoints) {
       memcpy(checkpoints, s->h, sizeof(real) * LANES * (size_t)s->states);
       checkpoints += LANES * s->states;
     }
-    L(scan_stage)(s, t, m);
+    L(scan_stage)(s, t, m, CHUNK);
     for (int64_t n = 0; n < s->states; n++) {
       const real *a = s->a + n * LANES, *B = s->B + t * s->B_stride + n;
       const real *C = s->C + t * s->C_stride + n;
@@ -260,7 +260,7 @@ static void L(scan_forward_unit)(L(scan) * s, real *y, real *checkpoints) {
 static void L(scan_one_step)(L(scan) * s, const real *A, const real *from, real *to, real *y) {
   int64_t states = s->states;
   const real *B = s->B, *C = s->C;
-  L(scan_stage)(s, 0, 1);
+  L(scan_stage)(s, 0, 1, CHUNK);
   if (!from) memset(s->h, 0, sizeof(real) * (size_t)states);
   for (int64_t d = 0; d < s->width; d++) {
     const real *a = A + d * states, *h0 = from ? from + d * states : s->h;
@@ -330,6 +330,7 @@ static void L(scan_stage_grad)(L(scan) * s, int64_t t, int64_t m, const real *gr
   for (int64_t j = 0; j < m; j++) {
     const real *gy = grad_y + (t + j) * s->channels;
     real *dy = s->dy + j * LANES;
+    L(scan_prefetch)(s, grad_y, s->channels, t + j - CHUNK);
     if (!s->z) {
       memcpy(dy, gy, sizeof(real) * (size_t)s->width);
       continue;
@@ -390,7 +391,7 @@ static void L(scan_backward_unit)(L(scan) * s, const real *checkpoints, const re
   memset(s->sums, 0, sizeof(real) * LANES * 2);
   for (int64_t t = (s->steps - 1) / CHUNK * CHUNK; t >= 0 && s->steps; t -= CHUNK) {
     int64_t m = s->steps - t < CHUNK ? s->steps - t : CHUNK;
-    L(scan_stage)(s, t, m);
+    L(scan_stage)(s, t, m, -CHUNK);
     L(scan_stage_grad)(s, t, m, grad_y);
     memset(s->gb, 0, sizeof(real) * LANES * CHUNK * 2); /* gb and gk */
     for (int64_t n = 0; n < s->states; n++) L(scan_backward_state)
