@@ -257,3 +257,13 @@ FOLD_INLINE real L(fold_row)(L(fold_op) op, L(fold_term) term, const real *x, in
   L(fold)(op, term, x, n, 1, 1, &shift, &y);
   return y;
 }
+
+/* Asks for the row that follows x, to be read, and y, to be written, while these are worked on: the
+ * processor by itself foresees them too late. Not for rows that would drive each other out. */
+FOLD_INLINE void L(prefetch_next_row)(const real *x, const real *y, int64_t cols) {
+  const int64_t line = 64 / (int64_t)sizeof(real);
+  for (int64_t i = cols; cols <= 128 * line && i < 2 * cols; i += line) {
+    __builtin_prefetch(x + i);
+    __builtin_prefetch(y + i, 1);
+  }
+}

@@ -28,6 +28,7 @@ KERNEL(layer_norm,
         real *rstd, int64_t rows, int64_t cols),
        (x, weight, bias, eps, y, mean, rstd, rows, cols)) {
   for (int64_t r = 0; r < rows; r++, x += cols, y += cols) {
+    if (r + 1 < rows) L(prefetch_next_row)(x, y, cols);
     real m = (real)(L(fold_row)(L(FOLD_ADD), L(FOLD_X), x, cols, 0) / (double)cols);
     double var = L(fold_row)(L(FOLD_ADD), L(FOLD_DD), x, cols, m) / (double)cols;
     real s = (real)(1 / sqrt(var + eps));
@@ -42,6 +43,7 @@ KERNEL(rms_norm,
         int64_t cols),
        (x, weight, eps, y, rstd, rows, cols)) {
   for (int64_t r = 0; r < rows; r++, x += cols, y += cols) {
+    if (r + 1 < rows) L(prefetch_next_row)(x, y, cols);
     double square = L(fold_row)(L(FOLD_ADD), L(FOLD_XX), x, cols, 0) / (double)cols;
     real s = (real)(1 / sqrt(square + eps));
     if (rstd) rstd[r] = s;

@@ -40,6 +40,7 @@ static inline double L(exp_row)(const real *x, real m, real *y, int64_t n) {
 
 KERNEL(softmax, (const real *x, real *y, int64_t rows, int64_t cols), (x, y, rows, cols)) {
   for (int64_t r = 0; r < rows; r++, x += cols, y += cols) {
+    if (r + 1 < rows) L(prefetch_next_row)(x, y, cols);
     real scale = (real)(1 / L(exp_row)(x, L(row_max)(x, cols), y, cols));
 #pragma omp simd
     for (int64_t i = 0; i < cols; i++) y[i] *= scale;
@@ -66,6 +67,7 @@ KERNEL(softmax_backward,
 
 KERNEL(log_softmax, (const real *x, real *y, int64_t rows, int64_t cols), (x, y, rows, cols)) {
   for (int64_t r = 0; r < rows; r++, x += cols, y += cols) {
+    if (r + 1 < rows) L(prefetch_next_row)(x, y, cols);
     real m = L(row_max)(x, cols), log_sum = (real)log(L(exp_row)(x, m, NULL, cols));
 #pragma omp simd
     for (int64_t i = 0; i < cols; i++) y[i] = (x[i] - m) - log_sum;
