@@ -228,9 +228,9 @@ check-valgrind: ## the quick tests under Valgrind
 	$(SUBMAKE) check-quick
 
 PYTHON ?= python3
-oracle: $(B)/tests/ops/test_ops ## compare with PyTorch, live (skipped where it is not installed)
+oracle: $(B)/tests/ops/test_ops $(SO) ## compare with PyTorch, live (skipped where it is not installed)
 	@if ! $(PYTHON) -c 'import torch, numpy' 2>/dev/null; then echo 'oracle: skipped, no PyTorch here'; \
-	else $(PYTHON) tests/oracle/run.py $< $(B)/oracle; fi
+	else $(PYTHON) tests/oracle/fuzz.py $(SO) && $(PYTHON) tests/oracle/run.py $< $(B)/oracle; fi
 
 BENCH := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
 $(B)/bench/%: bench/%.c $(A) $(B)/flags
