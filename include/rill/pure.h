@@ -532,8 +532,8 @@ RILL_API void rill_layer_norm_f64(const double *x, const double *weight, const d
 
 /* Writes grad_x ([rows, cols]; may be grad or x) and adds to grad_weight and grad_bias ([cols]), row
  * after row; each of the three may be NULL. To split rows over threads with one and the same result,
- * call once for each fixed block of some 256 rows with parameter gradients of its own, zeroed, and
- * add these up in the order of the blocks. */
+ * call once for each block of 256 rows with parameter gradients of its own, zeroed: rows of [blocks,
+ * cols], which rill_sum then adds up. So does the op, to the same bits. */
 RILL_API void rill_layer_norm_backward_f32(const float *grad, const float *x, const float *weight,
                                            const float *mean, const float *rstd, float *grad_x,
                                            float *grad_weight, float *grad_bias, int64_t rows,
@@ -671,8 +671,7 @@ typedef struct rill_attention_params {
   uint64_t seed, offset; /* stream and first block of dropout's random numbers            */
 } rill_attention_params;
 
-#define RILL_ATTENTION_PARAMS_INIT                                                                 \
-  { sizeof(rill_attention_params) }
+#define RILL_ATTENTION_PARAMS_INIT RILL_STRUCT_INIT(rill_attention_params)
 RILL_API void rill_attention_params_init(rill_attention_params *params);
 
 /* RILL_OK where the kernels below may be called with params. Strides and pointers are trusted. */
@@ -728,8 +727,7 @@ typedef struct rill_rope_params {
   bool inverse;       /* turn back: the backward, with x the gradient of y           */
 } rill_rope_params;
 
-#define RILL_ROPE_PARAMS_INIT                                                                      \
-  { sizeof(rill_rope_params) }
+#define RILL_ROPE_PARAMS_INIT RILL_STRUCT_INIT(rill_rope_params)
 RILL_API void rill_rope_params_init(rill_rope_params *params);
 
 /* RILL_OK where the kernels may be called with params. */
@@ -758,8 +756,7 @@ typedef struct rill_selective_scan_params {
   bool delta_softplus;
 } rill_selective_scan_params;
 
-#define RILL_SELECTIVE_SCAN_PARAMS_INIT                                                            \
-  { sizeof(rill_selective_scan_params) }
+#define RILL_SELECTIVE_SCAN_PARAMS_INIT RILL_STRUCT_INIT(rill_selective_scan_params)
 RILL_API void rill_selective_scan_params_init(rill_selective_scan_params *params);
 
 /* RILL_ERROR_ARGUMENT: NULL or a wrong struct_size. RILL_ERROR_SHAPE: a negative size, or a stride
@@ -845,8 +842,7 @@ typedef struct rill_causal_conv1d_params {
   bool silu;
 } rill_causal_conv1d_params;
 
-#define RILL_CAUSAL_CONV1D_PARAMS_INIT                                                             \
-  { sizeof(rill_causal_conv1d_params) }
+#define RILL_CAUSAL_CONV1D_PARAMS_INIT RILL_STRUCT_INIT(rill_causal_conv1d_params)
 RILL_API void rill_causal_conv1d_params_init(rill_causal_conv1d_params *params);
 
 /* As rill_selective_scan_check; taps below 1: RILL_ERROR_SHAPE. */

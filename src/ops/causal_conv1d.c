@@ -123,7 +123,8 @@ const rill_op rill_op_causal_conv1d = {
     .doc = "depthwise causal convolution along time; the second output, where final asks for it, "
            "is the last inputs",
     .pure = "rill_causal_conv1d_f32 rill_causal_conv1d_f64 rill_causal_conv1d_backward_f32 "
-            "rill_causal_conv1d_backward_f64",
+            "rill_causal_conv1d_backward_f64 rill_causal_conv1d_reduce_f32 "
+            "rill_causal_conv1d_reduce_f64",
     .save =
         OP_SAVE_INPUT(INPUT) | OP_SAVE_INPUT(WEIGHT) | OP_SAVE_INPUT(BIAS) | OP_SAVE_INPUT(INITIAL),
     .infer = conv_infer,

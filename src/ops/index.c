@@ -176,6 +176,7 @@ const rill_op rill_op_embedding = {
     .exports = "nn.functional.embedding",
     .signature = "input: Tensor, weight: Tensor, padding_idx: int? = None -> Tensor",
     .doc = "Rows of weight that the indices name; the row of padding_idx gets no gradient.",
+    .module = "rill_nn_embedding",
     .pure = "rill_gather_rows_f32 rill_gather_rows_f64 rill_scatter_add_rows_f32 "
             "rill_scatter_add_rows_f64",
     .infer = embedding_infer,

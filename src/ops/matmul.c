@@ -148,8 +148,8 @@ static rill_status matmul_forward(op_call *c) {
 }
 
 /* [..., m, k] to [rows, k], for the gradient of a shared second operand. */
-static rill_tensor *fold(rill_context *ctx, const rill_tensor *t) {
-  return rill_reshape(ctx, t, (int64_t[]){-1, t->shape[t->ndim - 1]}, 2);
+static rill_tensor *fold(rill_context *ctx, const rill_tensor *t, int64_t rows) {
+  return rill_reshape(ctx, t, (int64_t[]){rows, t->shape[t->ndim - 1]}, 2);
 }
 
 /* dA = G Bt, dB = At G, vectors as the rows and columns they stand for. */
@@ -167,8 +167,9 @@ static rill_status matmul_backward(op_grad *g) {
   }
   if (g->need[1] && ctx->error == RILL_OK) {
     if (b->ndim == 2 && a->ndim > 2 && grad->numel) {
-      a = fold(ctx, a);
-      grad = fold(ctx, grad);
+      int64_t rows = grad->numel / grad->shape[grad->ndim - 1]; /* a may have no columns */
+      a = fold(ctx, a, rows);
+      grad = fold(ctx, grad, rows);
     }
     rill_tensor *gb = rill_matmul(ctx, rill_transpose(ctx, a, -2, -1), grad);
     g->result[1] = column ? rill_squeeze(ctx, gb, -1) : gb;

@@ -152,7 +152,8 @@ const rill_op rill_op_selective_scan = {
     .doc = "the scan of Mamba (Gu and Dao 2023); the second output, where final asks for it, is "
            "the state at the end",
     .pure = "rill_selective_scan_f32 rill_selective_scan_f64 rill_selective_scan_backward_f32 "
-            "rill_selective_scan_backward_f64",
+            "rill_selective_scan_backward_f64 rill_selective_scan_reduce_f32 "
+            "rill_selective_scan_reduce_f64",
     .save = OP_SAVE_INPUT(U) | OP_SAVE_INPUT(DELTA) | OP_SAVE_INPUT(A) | OP_SAVE_INPUT(B) |
             OP_SAVE_INPUT(C) | OP_SAVE_INPUT(D) | OP_SAVE_INPUT(Z) | OP_SAVE_INPUT(BIAS),
     .infer = scan_infer,

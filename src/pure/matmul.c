@@ -2,6 +2,7 @@
  * the CBLAS because it need not be set up; large ones by the CBLAS, unless that is an OpenBLAS which
  * does not know the processor and so runs its oldest SSE code at a quarter of the tiles' speed. */
 #include "pure/kernel.h"
+#include "pure/gemm.h"
 #include "pure/tile.h"
 #include <cblas.h>
 #include <limits.h>
@@ -156,7 +157,8 @@ static void L(pack)(const L(product) * g, int64_t p0, int64_t k, int64_t j0, int
   }
 }
 
-/* Panels of b are packed in turn and met by all rows of a, which are read where they lie. */
+/* Panels of b are packed in turn and met by all rows of a, which are read where they lie. At the edge
+ * what c holds goes through a tile too, so that an element is added up alike wherever it lies. */
 static void L(panels)(const L(product) * g) {
   real panel[DEPTH * TILE_COLS], edge[TILE_ROWS * TILE_COLS];
   if (g->beta != 0 && g->beta != 1) L(scale)(g);
@@ -177,12 +179,14 @@ static void L(panels)(const L(product) * g) {
       }
       for (int64_t i = 0; i < g->m; i += TILE_ROWS) {
         int64_t m = g->m - i < TILE_ROWS ? g->m - i : TILE_ROWS;
-        L(tile_multiply)
-        (m, width, k, a + i * g->a_row, g->a_row, g->a_col, b, ldb, edge, width, false);
-        for (int64_t r = 0; r < m; r++) {
-          real *c = g->c + (i + r) * g->ldc + j;
-          for (int64_t q = 0; q < n; q++) c[q] = edge[r * width + q] + (add ? c[q] : 0);
+        for (int64_t r = 0; r < m && add; r++) {
+          memcpy(edge + r * width, g->c + (i + r) * g->ldc + j, (size_t)n * sizeof(real));
+          memset(edge + r * width + n, 0, (size_t)(width - n) * sizeof(real));
         }
+        L(tile_multiply)
+        (m, width, k, a + i * g->a_row, g->a_row, g->a_col, b, ldb, edge, width, add);
+        for (int64_t r = 0; r < m; r++)
+          memcpy(g->c + (i + r) * g->ldc + j, edge + r * width, (size_t)n * sizeof(real));
       }
     }
   }
@@ -273,60 +277,103 @@ static bool L(cblas_fits)(void) {
   return true;
 }
 
-/* False for a CBLAS that does not fit, and for sizes that its int does not hold. */
+/* Is a product of these sizes the CBLAS's? By what one stretch of it takes, since that is what the
+ * CBLAS gets. */
+static bool L(is_cblas)(int64_t m, int64_t n, int64_t k) {
+  gemm_cut cut = gemm_cut_of(m, n, k);
+  double volume = (double)cut.length * (double)(cut.columns ? m : n) * (double)k;
+  return volume > CBLAS_VOLUME && L(cblas_fits)();
+}
+
+/* False for sizes that the CBLAS's int does not hold. */
 static bool L(cblas)(const L(product) * g) {
-  bool trans_a = g->a_col != 1, trans_b = g->b_col != 1;
+  /* Both strides are 1 where k is: only one way of reading then has rows as long as they must be. */
+  bool trans_a = g->a_col != 1 || g->a_row < g->k, trans_b = g->b_col != 1 || g->b_row < g->n;
   int64_t lda = trans_a ? g->a_col : g->a_row, ldb = trans_b ? g->b_col : g->b_row;
   int64_t sizes[] = {g->m, g->n, g->k, lda, ldb, g->ldc};
   for (int i = 0; i < 6; i++)
     if (sizes[i] > INT_MAX) return false;
-  if (!L(cblas_fits)()) return false;
   CBLAS_GEMM(CblasRowMajor, trans_a ? CblasTrans : CblasNoTrans,
              trans_b ? CblasTrans : CblasNoTrans, (int)g->m, (int)g->n, (int)g->k, g->alpha, g->a,
              (int)lda, g->b, (int)ldb, g->beta, g->c, (int)g->ldc);
   return true;
 }
 
-KERNEL(gemm,
-       (bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
-        int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc),
-       (trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) {
-  L(product)
-  g = {m,
-       n,
-       k,
-       a,
-       b,
-       trans_a ? 1 : lda,
-       trans_a ? lda : 1,
-       trans_b ? 1 : ldb,
-       trans_b ? ldb : 1,
-       ldc,
-       alpha,
-       beta,
-       c};
-  if (m <= 0 || n <= 0) return;
-  if (k <= 0 || alpha == 0) {
-    if (beta != 1) L(scale)(&g);
+static L(product) L(product_of)(bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k,
+                                real alpha, const real *a, int64_t lda, const real *b, int64_t ldb,
+                                real beta, real *c, int64_t ldc) {
+  return (L(product)){m,
+                      n,
+                      k,
+                      a,
+                      b,
+                      trans_a ? 1 : lda,
+                      trans_a ? lda : 1,
+                      trans_b ? 1 : ldb,
+                      trans_b ? ldb : 1,
+                      ldc,
+                      alpha,
+                      beta,
+                      c};
+}
+
+/* A stretch of a product that is of_m by of_n in all. These decide how it is made, for the same bits
+ * however it is cut: dots and tiles add up each element by itself, while the CBLAS must be handed one
+ * and the same stretches. */
+static void L(multiply)(L(product) g, int64_t of_m, int64_t of_n) {
+  if (g.m <= 0 || g.n <= 0) return;
+  if (g.k <= 0 || g.alpha == 0) {
+    if (g.beta != 1) L(scale)(&g);
     return;
   }
   /* A vector is a row as well as a column: see it as what the loops below like better. */
-  if (n == 1 && ldc == 1 && m > 1)
-    g = (L(product)){1, m, k, b, a, g.b_col, g.b_row, g.a_col, g.a_row, m, alpha, beta, c};
-  if (g.n == 1 && g.b_row == 1) g.b_col = k;
-  if (g.m == 1 && g.a_col == 1) g.a_row = k;
-  if (g.a_col == 1 && g.b_row == 1 && (g.m <= 4 || g.n <= 4)) {
+  if (g.n == 1 && g.ldc == 1 && g.m > 1)
+    g = (L(product)){1,       g.m,     g.k, g.b,     g.a,    g.b_col, g.b_row,
+                     g.a_col, g.a_row, g.m, g.alpha, g.beta, g.c};
+  if (g.n == 1 && g.b_row == 1) g.b_col = g.k;
+  if (g.m == 1 && g.a_col == 1) g.a_row = g.k;
+  if (g.a_col == 1 && g.b_row == 1 && (of_m <= 4 || of_n <= 4)) {
     L(dots)(&g);
     return;
   }
-  double volume = (double)g.m * (double)g.n * (double)g.k;
-  if (volume > CBLAS_VOLUME && L(cblas)(&g)) return;
+  if (L(is_cblas)(of_m, of_n, g.k) && L(cblas)(&g)) return;
   if (g.a_row == 1 && g.m > BLOCK_ROWS && g.k > 64)
     L(blocks)(&g);
   else
     L(panels)(&g);
 }
 
+#define PRODUCT L(product_of)(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+
+KERNEL(gemm_piece,
+       (bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+        int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc, int64_t of_m,
+        int64_t of_n),
+       (trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, of_m, of_n)) {
+  L(multiply)(PRODUCT, of_m, of_n);
+}
+
+KERNEL(gemm,
+       (bool trans_a, bool trans_b, int64_t m, int64_t n, int64_t k, real alpha, const real *a,
+        int64_t lda, const real *b, int64_t ldb, real beta, real *c, int64_t ldc),
+       (trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)) {
+  L(product) g = PRODUCT;
+  gemm_cut cut = gemm_cut_of(m, n, k);
+  if (cut.length >= cut.side || !L(is_cblas)(m, n, k)) {
+    L(multiply)(g, m, n);
+    return;
+  }
+  for (int64_t i = 0; i < cut.side; i += cut.length) {
+    int64_t end = cut.side - i < cut.length ? cut.side : i + cut.length;
+    gemm_piece p = gemm_piece_of(&cut, i, end, trans_a, trans_b, m, n, lda, ldb, ldc);
+    L(product) part = g;
+    part.m = p.m, part.n = p.n;
+    part.a += p.a, part.b += p.b, part.c += p.c;
+    L(multiply)(part, m, n);
+  }
+}
+
+#undef PRODUCT
 #undef VEC_BYTES
 #undef DOT_LANES
 #undef DOT_BYTES

@@ -72,10 +72,10 @@ START_TEST(scales_and_accumulates) {
 END_TEST
 
 START_TEST(large_products_agree) {
-  static const shape shapes[] = {{129, 257, 513}, {300, 31, 1025}, {2, 700, 777},  {700, 2, 777},
-                                 {1, 5000, 41},   {5000, 1, 41},   {300, 300, 300}};
+  static const shape shapes[] = {{129, 257, 513}, {300, 31, 1025}, {2, 700, 777},   {700, 2, 777},
+                                 {1, 5000, 41},   {5000, 1, 41},   {300, 300, 300}, {90, 81, 1}};
   cpu_set_level(_i);
-  for (int s = 0; s < 7; s++)
+  for (int s = 0; s < 8; s++)
     for (int t = 0; t < 4; t++) check(t & 1, t & 2, shapes[s], 1.5, 0.25);
 }
 END_TEST
