@@ -9,7 +9,7 @@
 
 #include <stdarg.h>
 
-enum { FACE_SIZES = 20, FACE_DIMS = 8 };
+enum { FACE_SIZES = 16, FACE_DIMS = 8 };
 
 /* The sizes to compare at; what the numbers mean is the family's affair. Those from number `small` on
  * are so large that the op splits its work. */

@@ -6,27 +6,25 @@ static int64_t at_least_one(int64_t n) { return n > 0 ? n : 1; }
 #define FACE_FAMILY "ops/test_faces_products.h"
 #include "ops/test_faces_types.h"
 
-/* batches, m, k, n. From 2^20 multiply-adds on the ops cut a product into stretches, the last of which
- * may be narrow; from 20e6 a stretch on (at the lowest level 4096) they are the CBLAS's. */
+/* batches, m, k, n. From 2^20 multiply-adds on the ops cut a product into stretches, of which the last
+ * may be narrow. At the lowest level they are the CBLAS's from 4096 on. */
 static const face_sizes matmul_sizes = {11,
-                                        17,
+                                        15,
                                         {{1, 1, 1, 1},
                                          {1, 0, 3, 2},
                                          {1, 2, 0, 3},
                                          {1, 1, 17, 9},
                                          {1, 9, 17, 1},
                                          {1, 5, 33, 7},
+                                         {1, 90, 81, 1},
                                          {1, 129, 131, 33},
                                          {1, 300, 65, 70},
                                          {1, 70, 65, 301},
                                          {1, 97, 300, 91},
-                                         {1, 90, 81, 1},
                                          {1, 1031, 1025, 1},
                                          {1, 1, 1031, 1021},
                                          {1, 3, 401, 1031},
-                                         {1, 1027, 401, 3},
-                                         {1, 97, 4400, 96},
-                                         {1, 95, 4400, 98}}};
+                                         {1, 1027, 401, 3}}};
 static const face_sizes batch_sizes = {4,
                                        6,
                                        {{1, 1, 1, 1},
