@@ -47,6 +47,7 @@ static struct symbols {
 static void load_symbols(void) {
   FILE *f = fopen("build-aux/symbols.txt", "r");
   ck_assert_msg(f, "no build-aux/symbols.txt: run the tests from the top folder");
+  symbols.count = 0;
   while (symbols.count < FACE_COUNT(symbols.name) &&
          fscanf(f, "%63s %*s", symbols.name[symbols.count]) == 1)
     symbols.count++;

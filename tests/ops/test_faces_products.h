@@ -25,6 +25,16 @@ static const face_sizes matmul_sizes = {11,
                                          {1, 1, 1031, 1021},
                                          {1, 3, 401, 1031},
                                          {1, 1027, 401, 3}}};
+static const face_sizes linear_sizes = {6,
+                                        8,
+                                        {{1, 1, 1, 1},
+                                         {1, 0, 3, 2},
+                                         {1, 2, 0, 3},
+                                         {1, 90, 1, 81},
+                                         {1, 129, 131, 33},
+                                         {1, 300, 65, 70},
+                                         {1, 3, 401, 1031},
+                                         {1, 1027, 401, 3}}};
 static const face_sizes batch_sizes = {4,
                                        6,
                                        {{1, 1, 1, 1},
@@ -39,7 +49,7 @@ static const face_case products_cases[] = {
     {"matmul", matmul_batches_f32, matmul_batches_f64, &batch_sizes, NULL, false},
     {"bmm", bmm_f32, bmm_f64, &batch_sizes, NULL, false},
     {"einsum", einsum_f32, einsum_f64, &batch_sizes, NULL, false},
-    {"linear", linear_f32, linear_f64, &matmul_sizes, NULL, false},
+    {"linear", linear_f32, linear_f64, &linear_sizes, NULL, false},
 };
 
 #else
