@@ -16,10 +16,8 @@
 #define SCAN_WIDTH 16 /* lanes in use are rounded up to this, so that vectors have no tail */
 
 #if defined KERNEL_F32
-#define SCAN_EXP_LOW  -87.0f
 #define SCAN_EXP_HIGH 89.0f
 #else
-#define SCAN_EXP_LOW  -708.0
 #define SCAN_EXP_HIGH 710.0
 #endif
 
@@ -84,15 +82,9 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
   return fits ? RILL_OK : RILL_ERROR_OVERFLOW;
 }
 
-/* exp(x) with results below the smallest normal number flushed to 0: cheaper than v_exp, and no
- * subnormals, which would make the scan several times slower where gates close. Above the largest
- * power of 2 (A > 0) it is inf. */
-static inline real L(scan_exp)(real x) {
-  real p, c = L(v_min)(L(v_max)(x, SCAN_EXP_LOW), SCAN_EXP_HIGH);
-  real n = L(v_exp_reduce)(c, R(-0.0), &p);
-  real y = (1 + p) * L(v_power_of_2)(L(v_bits)(n));
-  return x < SCAN_EXP_LOW ? 0 : y;
-}
+/* exp(x) by v_exp_flush: subnormals would make the scan several times slower where gates close.
+ * Above the largest power of 2 (A > 0) it is inf. */
+static inline real L(scan_exp)(real x) { return L(v_exp_flush)(L(v_min)(x, SCAN_EXP_HIGH)); }
 
 /* ---- one unit -------------------------------------------------------------------------------- */
 
@@ -554,7 +546,6 @@ KERNEL_STATUS(selective_scan_reduce,
 #undef LANES
 #undef CHUNK
 #undef SCAN_WIDTH
-#undef SCAN_EXP_LOW
 #undef SCAN_EXP_HIGH
 #undef STATE_ROWS
 #undef CHUNK_ROWS
