@@ -262,6 +262,9 @@ V_INLINE real L(v_exp_flush)(real x) {
   return (1 + p) * L(v_power_of_2)(L(v_bits)(t));
 }
 
+/* v_exp_flush for any x: inf from near the largest power of 2 on. */
+V_INLINE real L(v_exp_flush_any)(real x) { return L(v_exp_flush)(L(v_min)(x, V_EXP_HIGH)); }
+
 V_INLINE real L(v_expm1)(real x) {
   real p, b = L(v_clamp)(x, V_ONE_LOW, V_EXP_HIGH);
   real t = L(v_exp_reduce)(b, R(-0.0), &p);

@@ -75,8 +75,7 @@ static rill_status run_forward(rill_context *ctx, const rill_op *op, const rill_
                                const rill_tensor *b, rill_tensor *out) {
   const binary_kernel *k = op->data;
   rill_tensor *to = out;
-  bool exact = dtype_computes((rill_dtype)a->dtype);
-  if (!exact) { /* integers go through f64 */
+  if (!dtype_computes((rill_dtype)a->dtype)) { /* integers go through f64 */
     a = tensor_converted(ctx, op->name, a, RILL_F64);
     b = a ? tensor_converted(ctx, op->name, b, RILL_F64) : NULL;
     if (b && !k->test_f32) to = tensor_new(ctx, op->name, RILL_F64, out->shape, out->ndim);

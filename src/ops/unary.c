@@ -9,7 +9,6 @@ typedef struct unary_kernel {
   void (*f64)(const double *x, double *y, int64_t n);
   void (*backward_f32)(const float *g, const float *x, const float *y, float *gx, int64_t n);
   void (*backward_f64)(const double *g, const double *x, const double *y, double *gx, int64_t n);
-  bool uses_y;
 } unary_kernel;
 
 typedef struct unary_job {
@@ -80,8 +79,7 @@ static rill_status unary_backward(op_grad *g) {
 
 #define UNARY_OP(how, op, uses, value, gradient, constructor, text)                                \
   static const unary_kernel kernel_##op = {rill_##op##_f32, rill_##op##_f64,                       \
-                                           rill_##op##_backward_f32, rill_##op##_backward_f64,     \
-                                           (uses) == USES_Y};                                      \
+                                           rill_##op##_backward_f32, rill_##op##_backward_f64};    \
   const rill_op rill_op_##op = {                                                                   \
       .name = #op,                                                                                 \
       .signature = "input: Tensor -> Tensor",                                                      \

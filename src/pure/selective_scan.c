@@ -4,6 +4,7 @@
  * [states][LANES]. Time runs in chunks; within a chunk the loop over states is outside and the one
  * over time inside, so the working set stays in the nearest caches whatever `states` is. The
  * backward starts each chunk from the state that the forward saved there, and recomputes the others.
+ * Decays are flushed to 0: subnormals would make the scan several times slower where gates close.
  */
 #include "pure/kernel.h"
 #include "base/vmath.h"
@@ -14,12 +15,6 @@
 #define LANES      128
 #define CHUNK      16
 #define SCAN_WIDTH 16 /* lanes in use are rounded up to this, so that vectors have no tail */
-
-#if defined KERNEL_F32
-#define SCAN_EXP_HIGH 89.0f
-#else
-#define SCAN_EXP_HIGH 710.0
-#endif
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
@@ -81,10 +76,6 @@ static rill_status L(scan_check)(const rill_selective_scan_params *p) {
   bool fits = L(scan_fits)(all, channels) && L(scan_fits)(states, LANES);
   return fits ? RILL_OK : RILL_ERROR_OVERFLOW;
 }
-
-/* exp(x) by v_exp_flush: subnormals would make the scan several times slower where gates close.
- * Above the largest power of 2 (A > 0) it is inf. */
-static inline real L(scan_exp)(real x) { return L(v_exp_flush)(L(v_min)(x, SCAN_EXP_HIGH)); }
 
 /* ---- one unit -------------------------------------------------------------------------------- */
 
@@ -237,7 +228,7 @@ static void L(scan_forward_unit)(L(scan) * s, real *y, real *checkpoints) {
         real *yj = s->y + j * LANES, b = B[j * s->B_stride], c = C[j * s->C_stride];
 #pragma omp simd
         for (int64_t l = 0; l < lanes; l++) {
-          real v = L(scan_exp)(dt[l] * a[l]) * h[l] + du[l] * b;
+          real v = L(v_exp_flush_any)(dt[l] * a[l]) * h[l] + du[l] * b;
           h[l] = v;
           yj[l] += c * v;
         }
@@ -259,7 +250,7 @@ static void L(scan_one_step)(L(scan) * s, const real *A, const real *from, real 
     real *h = to ? to + d * states : s->da, dt = s->dt[d], du = s->du[d], sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t n = 0; n < states; n++) {
-      real v = L(scan_exp)(dt * a[n]) * h0[n] + du * B[n];
+      real v = L(v_exp_flush_any)(dt * a[n]) * h0[n] + du * B[n];
       h[n] = v;
       sum += C[n] * v;
     }
@@ -285,7 +276,7 @@ static void L(scan_backward_state)(L(scan) * s, int64_t t, int64_t m, int64_t n,
     real *e = s->e + j * LANES, *next = s->hs + (j + 1) * LANES, b = B[j * s->B_stride];
 #pragma omp simd
     for (int64_t l = 0; l < lanes; l++) {
-      e[l] = L(scan_exp)(dt[l] * a[l]);
+      e[l] = L(v_exp_flush_any)(dt[l] * a[l]);
       next[l] = e[l] * h[l] + du[l] * b;
     }
   }
@@ -546,7 +537,6 @@ KERNEL_STATUS(selective_scan_reduce,
 #undef LANES
 #undef CHUNK
 #undef SCAN_WIDTH
-#undef SCAN_EXP_HIGH
 #undef STATE_ROWS
 #undef CHUNK_ROWS
 #undef SINGLE_ROWS
