@@ -97,7 +97,7 @@ NAME      := $(PREFIX_SYMBOLS)rill
 L         := $(if $(filter build,$(B)),lib,$(B)/lib)
 A         := $(L)/lib$(NAME).a
 SO        := $(L)/lib$(NAME).so
-HEADERS   := include/rill.h $(wildcard include/rill/*.h)
+HEADERS   := include/rill.h $(wildcard include/rill/*.h include/rill/*/*.h)
 
 Q         := $(if $(V),,@)
 say        = $(if $(V),,@printf '  %-7s %s\n' $(1) $(2);)
@@ -256,7 +256,7 @@ fuzz-run: $(FUZZ)
 
 .PHONY: lint format functions abi abi-update abi-baseline amalgamation install uninstall
 # Golden values are written by scripts, and stay as these leave them.
-FORMATTED = $(filter-out tests/golden/%,$(wildcard include/*.h include/*/*.h src/*/*.[ch] \
+FORMATTED = $(filter-out tests/golden/%,$(wildcard include/*.h include/*/*.h include/*/*/*.h src/*/*.[ch] \
               src/*/*/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch] examples/*.c \
               examples/*/*.c bench/*.[ch]))
 lint: ## formatting, floors, file lengths, shell scripts
@@ -265,7 +265,7 @@ format: ## clang-format the sources in place
 	$(Q)$$(build-aux/lint.sh --formatter) -i $(FORMATTED)
 functions: ## write src/ffi/functions.inc, the declarations in the API's JSON
 	@mkdir -p $(B)
-	$(Q)build-aux/functions.sh $(sort $(wildcard include/rill/*.h)) >$(B)/functions.inc
+	$(Q)build-aux/functions.sh $(sort $(filter-out include/rill.h,$(HEADERS))) >$(B)/functions.inc
 	$(Q)cp $(B)/functions.inc src/ffi/functions.inc
 
 abi: $(SO) ## exports against build-aux/symbols.txt, imports, size
@@ -289,9 +289,9 @@ $(AMALGAMATION)/$(PREFIX_SYMBOLS)stamp: $(B)/librill-internal.a $(HEADERS) build
 # A prefixed copy has its own file names: libfoo_rill.so, foo_rill.pc, include/foo_rill/rill.h.
 INCLUDEDIR := $(INCLUDES)$(if $(PREFIX_SYMBOLS),/$(NAME))
 install: all ## to PREFIX (/usr/local), below DESTDIR
-	$(Q)install -d $(DESTDIR)$(INCLUDEDIR)/rill $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(Q)install -m 644 include/rill.h $(DESTDIR)$(INCLUDEDIR)
-	$(Q)install -m 644 $(wildcard include/rill/*.h) $(DESTDIR)$(INCLUDEDIR)/rill
+	$(Q)install -d $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(Q)for h in $(HEADERS:include/%=%); do \
+	  install -m 644 -D include/$$h $(DESTDIR)$(INCLUDEDIR)/$$h || exit; done
 	$(if $(PREFIX_SYMBOLS),$(Q)NM='$(NM)' build-aux/prefix-headers.sh $(B)/$(NAME).o \
 	  $(PREFIX_SYMBOLS) $(DESTDIR)$(INCLUDEDIR))
 	$(Q)install -m 644 $(A) $(DESTDIR)$(LIBDIR)
@@ -308,7 +308,7 @@ uninstall: ## remove what install put there
 	  $(DESTDIR)$(INCLUDEDIR)/rill/prefix.h $(DESTDIR)$(LIBDIR)/lib$(NAME).a \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVERSION) \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
-	$(Q)rmdir $(DESTDIR)$(INCLUDEDIR)/rill 2>/dev/null || :
+	$(Q)rmdir $(DESTDIR)$(INCLUDEDIR)/rill/pure $(DESTDIR)$(INCLUDEDIR)/rill 2>/dev/null || :
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile

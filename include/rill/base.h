@@ -1,4 +1,4 @@
-/* The ground every other header stands on: status codes, the context, memory, threads, randomness,
+/* The ground every other header stands on: status codes, element types, the context, memory, threads, randomness,
  * logging and version queries. */
 #ifndef RILL_BASE_H
 #define RILL_BASE_H
@@ -61,6 +61,25 @@ RILL_API const char *rill_status_name(rill_status status);
 RILL_API const char *rill_version(void);
 RILL_API int rill_version_number(void); /* major * 10000 + minor * 100 + patch */
 RILL_API int rill_abi_version(void);    /* RILL_ABI_VERSION of the library that is running */
+
+/* ---- element types ------------------------------------------------------------------------------- */
+
+#define RILL_MAX_DIMS 8           /* of a tensor, or of any array that the pure face walks */
+RILL_API int rill_max_dims(void); /* RILL_MAX_DIMS of the library that is running */
+
+typedef enum rill_dtype {
+  RILL_F32 = 0,
+  RILL_F64 = 1,
+  RILL_F16 = 2,  /* IEEE half; f16 and bf16 load, store and convert, and do not compute */
+  RILL_BF16 = 3, /* the upper half of an f32 */
+  RILL_I32 = 4,
+  RILL_I64 = 5,
+  RILL_U8 = 6,
+  RILL_BOOL = 7 /* one byte, 0 or 1 */
+} rill_dtype;
+
+RILL_API const char *rill_dtype_name(rill_dtype dtype); /* "f32"; "?" for another number. Static */
+RILL_API size_t rill_dtype_size(rill_dtype dtype);      /* bytes an element; 0 for another number */
 
 /* ---- context --------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #define RILL_NN_H
 
 #include "rill/ops.h"
+#include "rill/registry.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -134,6 +135,18 @@ RILL_API rill_module *rill_nn_sigmoid(rill_context *ctx);
 RILL_API rill_module *rill_nn_tanh(rill_context *ctx);
 /* beta 0: 1; threshold 0: 20. torch.nn.Softplus */
 RILL_API rill_module *rill_nn_softplus(rill_context *ctx, double beta, double threshold);
+
+/* ---- any op ------------------------------------------------------------------------------------ */
+
+/* A module of any op, for those that have none of their own: rill_forward calls the op with its input and
+ * what is given here. args: as rill_call takes them, copied; a required tensor that is NULL, alone or in
+ * a list, is where the input goes, and at least one must be. The other tensors are retained as the
+ * module's parameters where they require a gradient, as its buffers elsewhere, under the signature's
+ * names (those of a list numbered: "tensors0"). output: which of the op's outputs forward returns, 0 for
+ * most. rill_module_type is the op's short name. The modules of element-wise ops that hold no tensors
+ * stream. New. */
+RILL_API rill_module *rill_nn_op(rill_context *ctx, const char *name, const rill_value *args,
+                                 int n_args, int output);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #define RILL_PURE_H
 
 #include "rill/base.h"
+#include "rill/pure/move.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -628,6 +629,14 @@ RILL_API rill_status rill_scatter_add_f32(const float *src, const int64_t *index
                                           int64_t outer, int64_t n, int64_t m, int64_t inner);
 RILL_API rill_status rill_scatter_add_f64(const double *src, const int64_t *index, double *x,
                                           int64_t outer, int64_t n, int64_t m, int64_t inner);
+
+/* The backward of unfold (torch.Tensor.unfold), whose forward is a strided copy: grad [outer, windows,
+ * inner, size] is added up into grad_x [outer, n, inner], window w at w * step, zeros where none lies;
+ * in the order of the windows. */
+RILL_API void rill_unfold_backward_f32(const float *grad, float *grad_x, int64_t outer, int64_t n,
+                                       int64_t inner, int64_t windows, int64_t size, int64_t step);
+RILL_API void rill_unfold_backward_f64(const double *grad, double *grad_x, int64_t outer, int64_t n,
+                                       int64_t inner, int64_t windows, int64_t size, int64_t step);
 
 /* ---- attention (src/pure/attention.c) --------------------------------------------------------- */
 

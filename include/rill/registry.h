@@ -54,9 +54,9 @@ typedef struct rill_op_info {
   const char *signature;  /* "input: Tensor, dim: int = -1 -> Tensor" */
   const char *doc;        /* one line */
   const char *functional; /* the C function */
-  const char *module;     /* the module's constructor; "" where none */
-  const char *pure;       /* space-separated C functions; "" for composites */
-  const char *since;      /* version that brought it */
+  const char *module; /* the module's constructor: rill_nn_op where the op has none of its own */
+  const char *pure;   /* space-separated C functions; of a composite, those of its parts */
+  const char *since;  /* version that brought it */
   bool differentiable;
 } rill_op_info;
 #define RILL_OP_INFO_INIT RILL_STRUCT_INIT(rill_op_info)

@@ -13,23 +13,6 @@ extern "C" {
  * once; it is written by one thread at a time. */
 typedef struct rill_tensor rill_tensor;
 
-#define RILL_MAX_DIMS 8
-RILL_API int rill_max_dims(void); /* RILL_MAX_DIMS of the library that is running */
-
-typedef enum rill_dtype {
-  RILL_F32 = 0,
-  RILL_F64 = 1,
-  RILL_F16 = 2,  /* IEEE half; f16 and bf16 load, store and convert, and do not compute */
-  RILL_BF16 = 3, /* the upper half of an f32 */
-  RILL_I32 = 4,
-  RILL_I64 = 5,
-  RILL_U8 = 6,
-  RILL_BOOL = 7 /* one byte, 0 or 1 */
-} rill_dtype;
-
-RILL_API const char *rill_dtype_name(rill_dtype dtype); /* "f32"; "?" for another number. Static */
-RILL_API size_t rill_dtype_size(rill_dtype dtype);      /* bytes an element; 0 for another number */
-
 /* ---- ownership ------------------------------------------------------------------------------- */
 
 /* Adds a reference of the caller's own; returns its argument. NULL is fine. Any thread. */

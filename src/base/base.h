@@ -10,6 +10,12 @@
 /* ---- checked arithmetic (checked.h) ---- */
 #include "base/checked.h"
 
+/* ---- dtype.c --------------------------------------------------------------------------------- */
+
+static inline bool dtype_is_float(rill_dtype d) { return d <= RILL_BF16; }
+static inline bool dtype_computes(rill_dtype d) { return d == RILL_F32 || d == RILL_F64; }
+static inline bool dtype_valid(int d) { return d >= RILL_F32 && d <= RILL_BOOL; }
+
 /* ---- memory.c: blocks, size classes, the cache ----------------------------------------------- */
 
 /* The memory of one context. It outlives the context while blocks of it are alive. */

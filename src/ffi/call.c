@@ -1,179 +1,178 @@
-/* Calling an op by name with tagged values. The op's signature tells the kinds and the defaults. */
-#include "base/number.h"
-#include "ops/op.h"
+/* Ops by name: called with tagged values, or made into modules. */
+#include "ffi/signature.h"
+#include "nn/module.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* One parameter of a signature: "dim: int = -1". The texts lie within the signature. */
-typedef struct parameter {
-  const char *name, *type, *preset; /* preset: the default, NULL where there is none */
-  int name_size, type_size, preset_size;
-  rill_value_kind kind;
-  bool optional; /* of a type that ends in '?' */
-  bool dtype;    /* an int that may also be given by name */
-} parameter;
-
-static const struct {
-  const char *name;
-  rill_value_kind kind;
-} types[] = {
-    {"Tensor", RILL_VALUE_TENSOR}, {"Tensor[]", RILL_VALUE_TENSORS}, {"int", RILL_VALUE_INT},
-    {"int[]", RILL_VALUE_INTS},    {"float", RILL_VALUE_FLOAT},      {"bool", RILL_VALUE_BOOL},
-    {"str", RILL_VALUE_STRING},    {"dtype", RILL_VALUE_INT},
-};
-
-static bool same(const char *text, int size, const char *word) {
-  return (size_t)size == strlen(word) && !memcmp(text, word, (size_t)size);
-}
-
-/* Reads the parameter at *at and moves on to the next; false at the arrow. The signatures are the
- * library's own and well formed: the tests walk them. */
-static bool next_parameter(const char **at, parameter *p) {
-  const char *s = *at + strspn(*at, ", ");
-  if (!strncmp(s, "->", 2) || !*s) return false;
-  memset(p, 0, sizeof *p);
-  p->name = s;
-  p->name_size = (int)strcspn(s, ":");
-  s += p->name_size;
-  s += strspn(s, ": ");
-  p->type = s;
-  p->type_size = (int)strcspn(s, " ,");
-  s += p->type_size;
-  if (!strncmp(s, " = ", 3)) {
-    p->preset = s + 3;
-    p->preset_size = (int)strcspn(s + 3, " ,");
-    s = p->preset + p->preset_size;
-  }
-  p->optional = p->type[p->type_size - 1] == '?';
-  p->type_size -= p->optional;
-  for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-    if (same(p->type, p->type_size, types[i].name)) p->kind = types[i].kind;
-  p->dtype = same(p->type, p->type_size, "dtype");
-  *at = s;
-  return true;
-}
-
-static int64_t dtype_named(const char *name, int size) {
-  for (int d = RILL_F32; d <= RILL_BOOL; d++)
-    if (same(name, size, rill_dtype_name((rill_dtype)d))) return d;
-  return -1;
-}
-
-static int64_t read_integer(const char *s, int size) {
-  int64_t value = 0;
-  bool minus = *s == '-';
-  for (int i = minus; i < size; i++) value = value * 10 + (s[i] - '0');
-  return minus ? -value : value;
-}
-
-static double read_float(const char *s, int size) {
-  double value = 0;
-  if (same(s, size, "inf")) return __builtin_inf();
-  if (same(s, size, "-inf")) return -__builtin_inf();
-  number_read(s, (size_t)size, &value);
-  return value;
-}
-
-enum { TEXT_SIZE = 16 };
-
-/* A default string, without its quotes, must outlive the call: room is where it lies. */
-static rill_value read_string(const char *s, int size, char room[TEXT_SIZE]) {
-  bool quoted = size >= 2 && *s == '"';
-  s += quoted;
-  size -= 2 * quoted;
-  if (size >= TEXT_SIZE) size = TEXT_SIZE - 1;
-  memcpy(room, s, (size_t)size);
-  room[size] = 0;
-  return op_s(room);
-}
-
-/* The value that stands where none is given. */
-static rill_value preset_value(const parameter *p, char room[TEXT_SIZE]) {
-  const char *s = p->preset;
-  int size = p->preset_size;
-  if (same(s, size, "None")) return op_to(NULL);
-  if (p->dtype) return op_i(dtype_named(s, size));
-  switch (p->kind) {
-  case RILL_VALUE_INT: return op_i(read_integer(s, size));
-  case RILL_VALUE_INTS: return op_is(NULL, 0); /* [] */
-  case RILL_VALUE_FLOAT: return op_f(read_float(s, size));
-  case RILL_VALUE_BOOL: return op_b(same(s, size, "True"));
-  case RILL_VALUE_STRING: return read_string(s, size, room);
-  default: return op_to(NULL);
-  }
-}
-
-static const char *kind_name(int32_t kind) {
-  static const char *const names[] = {"nothing", "a tensor", "tensors", "an int",
-                                      "ints",    "a float",  "a bool",  "a string"};
-  return kind >= 0 && kind < (int32_t)(sizeof names / sizeof *names) ? names[kind]
-                                                                     : "an unknown kind";
-}
-
-/* Turns what was given into the kind that the parameter has; false where that cannot be. */
-static bool convert_value(const parameter *p, rill_value *v) {
-  if (v->kind == RILL_VALUE_TENSOR && p->kind == RILL_VALUE_TENSOR) {
-    if (p->optional && !v->as.tensor) *v = op_to(NULL);
-    return true;
-  }
-  if (p->dtype && v->kind == RILL_VALUE_STRING && v->as.string) {
-    *v = op_i(dtype_named(v->as.string, (int)strnlen(v->as.string, 16)));
-    return v->as.i >= 0;
-  }
-  if (p->kind == RILL_VALUE_FLOAT && v->kind == RILL_VALUE_INT) {
-    *v = op_f((double)v->as.i);
-    return true;
-  }
-  if (v->kind != (int32_t)p->kind) return false;
-  if (v->kind == RILL_VALUE_BOOL) *v = op_b(v->as.i != 0);
-  if (v->kind == RILL_VALUE_INTS || v->kind == RILL_VALUE_TENSORS)
-    return v->count >= 0 && (!v->count || v->as.ints);
-  return v->kind != RILL_VALUE_STRING || v->as.string;
-}
-
-static rill_status read_argument(rill_context *ctx, const rill_op *op, const parameter *p,
-                                 const rill_value *given, rill_value *out, char room[TEXT_SIZE]) {
-  bool nothing = !given || given->kind == RILL_VALUE_NONE;
-  if (nothing && p->preset) {
-    *out = preset_value(p, room);
-    return RILL_OK;
-  }
-  if (nothing && p->optional) {
-    *out = op_to(NULL);
-    return RILL_OK;
-  }
-  if (nothing)
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "argument '%.*s' is missing: %s",
-                     p->name_size, p->name, op->signature);
-  *out = *given;
-  if (convert_value(p, out)) return RILL_OK;
-  return error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "argument '%.*s' must be %.*s%s, not %s",
-                   p->name_size, p->name, p->type_size, p->type, p->optional ? " or nothing" : "",
-                   given->kind == (int32_t)p->kind ? "one at NULL or of negative size"
-                                                   : kind_name(given->kind));
+/* The op of that name; NULL with the error set. */
+static const rill_op *find(rill_context *ctx, const char *caller, const char *name) {
+  int index = rill_op_find(ctx, name);
+  if (index >= 0) return op_table[index];
+  error_set(ctx, RILL_ERROR_NOT_FOUND, caller, "there is no op '%.200s'", name ? name : "");
+  return NULL;
 }
 
 rill_status rill_call(rill_context *ctx, const char *name, const rill_value *args, int n_args,
                       rill_tensor **outputs, int capacity, int *count) {
   if (!context_ready(ctx)) return rill_error(ctx);
-  int index = rill_op_find(ctx, name);
-  if (index < 0)
-    return error_set(ctx, RILL_ERROR_NOT_FOUND, "call", "there is no op '%.200s'",
-                     name ? name : "");
-  const rill_op *op = op_table[index];
-  if (n_args < 0 || (n_args && !args))
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "%d arguments at NULL", n_args);
-  rill_value values[OP_MAX_ARGS];
-  char room[OP_MAX_ARGS][TEXT_SIZE];
-  int n = 0;
-  parameter p;
-  for (const char *at = op->signature; next_parameter(&at, &p) && n < OP_MAX_ARGS; n++) {
-    rill_status s = read_argument(ctx, op, &p, n < n_args ? &args[n] : NULL, &values[n], room[n]);
-    if (s != RILL_OK) return s;
+  const rill_op *op = find(ctx, "call", name);
+  signature_values v;
+  if (!op || signature_read(ctx, op, args, n_args, &v) != RILL_OK) return rill_error(ctx);
+  return signature_run(ctx, op, v.value, v.count, outputs, capacity, count);
+}
+
+/* ---- modules of ops ------------------------------------------------------------------------------ */
+
+enum {
+  MODULE_TENSORS = 64, /* tensors an op module may have among its arguments */
+  MODULE_OUTPUTS = 64, /* and outputs its op may give */
+};
+
+/* Where a tensor of the call comes from: the module's input, or entry `index` of one of its parts. */
+typedef struct source {
+  bool input;
+  module_part part;
+  int index;
+} source;
+
+/* The settings of an op module. Tensors among the arguments are the module's parameters and buffers,
+ * found through `sources`, in order of the arguments; ints, strings and lists lie in `store`. */
+typedef struct op_module {
+  const rill_op *op;
+  int output, count, tensors;
+  int inputs; /* of the tensors so many are the module's input */
+  rill_value value[OP_MAX_ARGS];
+  source sources[MODULE_TENSORS];
+  char *store;
+} op_module;
+
+static void op_module_free(void *user) { heap_free(((op_module *)user)->store); }
+
+static int tensors_of(const rill_value *v) {
+  return v->kind == RILL_VALUE_TENSORS ? v->count : v->kind == RILL_VALUE_TENSOR;
+}
+
+static rill_tensor *op_module_forward(rill_context *ctx, rill_module *self, const rill_tensor *x,
+                                      void *user) {
+  const op_module *m = user;
+  const rill_tensor *room[MODULE_TENSORS];
+  rill_value value[OP_MAX_ARGS];
+  rill_tensor *outputs[MODULE_OUTPUTS];
+  int made, at = 0;
+  for (int i = 0; i < m->tensors; i++) {
+    const source *s = &m->sources[i];
+    room[i] = s->input ? x : self->parts[s->part].items[s->index].of.tensor;
   }
-  if (n_args > n)
-    return error_set(ctx, RILL_ERROR_ARGUMENT, op->name, "%d arguments given, it takes %d: %s",
-                     n_args, n, op->signature);
-  return op->call ? op->call(ctx, op, values, outputs, capacity, count)
-                  : op_run(ctx, op, values, n, outputs, capacity, count);
+  memcpy(value, m->value, sizeof value);
+  for (int i = 0; i < m->count; i++) {
+    if (value[i].kind == RILL_VALUE_TENSOR) value[i].as.tensor = room[at];
+    if (value[i].kind == RILL_VALUE_TENSORS) value[i].as.tensors = room + at;
+    at += tensors_of(&value[i]);
+  }
+  if (signature_run(ctx, m->op, value, m->count, outputs, MODULE_OUTPUTS, &made) != RILL_OK)
+    return NULL;
+  if (m->output < made) return outputs[m->output];
+  error_set(ctx, RILL_ERROR_INDEX, m->op->name, "there is no output %d of %d", m->output, made);
+  return NULL;
+}
+
+/* ---- making one ---- */
+
+/* Bytes that the store needs for an argument. */
+static size_t stored_bytes(const rill_value *v) {
+  if (v->kind == RILL_VALUE_INTS) return (size_t)v->count * sizeof(int64_t);
+  return v->kind == RILL_VALUE_STRING ? (strlen(v->as.string) / 8 + 1) * 8 : 0;
+}
+
+/* Copies what the arguments point to, tensors aside, and points them there. */
+static bool store_values(rill_context *ctx, op_module *m) {
+  size_t bytes = 0;
+  for (int i = 0; i < m->count; i++) bytes += stored_bytes(&m->value[i]);
+  char *at = m->store = context_alloc(ctx, m->op->name, bytes);
+  if (!at) return false;
+  for (int i = 0; i < m->count; i++) {
+    rill_value *v = &m->value[i];
+    if (v->kind == RILL_VALUE_STRING) v->as.string = strcpy(at, v->as.string);
+    if (v->kind == RILL_VALUE_INTS) {
+      if (v->count) memcpy(at, v->as.ints, (size_t)v->count * sizeof(int64_t));
+      v->as.ints = (const int64_t *)(void *)at;
+    }
+    at += stored_bytes(v);
+  }
+  return true;
+}
+
+/* Counts the tensors and looks where the input goes. What is given as NULL in place of a tensor is the
+ * input. */
+static bool count_tensors(rill_context *ctx, op_module *m) {
+  for (int i = 0; i < m->count; i++) {
+    const rill_value *v = &m->value[i];
+    m->tensors += tensors_of(v);
+    m->inputs += v->kind == RILL_VALUE_TENSOR && !v->as.tensor;
+    for (int j = 0; v->kind == RILL_VALUE_TENSORS && j < v->count; j++)
+      m->inputs += !v->as.tensors[j];
+  }
+  if (m->tensors > MODULE_TENSORS)
+    error_set(ctx, RILL_ERROR_UNSUPPORTED, m->op->name, "a module holds at most %d tensors, not %d",
+              MODULE_TENSORS, m->tensors);
+  else if (!m->inputs)
+    error_set(ctx, RILL_ERROR_ARGUMENT, m->op->name, "no tensor is NULL, to be the module's input");
+  return m->inputs && m->tensors <= MODULE_TENSORS;
+}
+
+/* A tensor that the module keeps: a parameter if it requires a gradient, else a buffer. item: of a
+ * list, -1 elsewhere. */
+static bool keep_tensor(rill_context *ctx, rill_module *self, const signature_parameter *p,
+                        int item, const rill_tensor *t, source *s) {
+  char name[48];
+  rill_tensor *own = (rill_tensor *)(uintptr_t)t; /* shared with the caller, as parameters are */
+  if (item < 0)
+    snprintf(name, sizeof name, "%.*s", p->name_size, p->name);
+  else
+    snprintf(name, sizeof name, "%.*s%d", p->name_size, p->name, item);
+  s->part = t->requires_grad ? MODULE_PARAMETERS : MODULE_BUFFERS;
+  s->index = self->parts[s->part].count;
+  return (t->requires_grad ? rill_module_add_parameter(ctx, self, name, own)
+                           : rill_module_add_buffer(ctx, self, name, own, true)) == RILL_OK;
+}
+
+static bool keep_tensors(rill_context *ctx, rill_module *self, op_module *m) {
+  const char *at = m->op->signature;
+  source *s = m->sources;
+  signature_parameter p;
+  for (int i = 0; i < m->count && signature_next(&at, &p); i++) {
+    const rill_value *v = &m->value[i];
+    bool list = v->kind == RILL_VALUE_TENSORS;
+    for (int j = 0; j < tensors_of(v); j++, s++) {
+      const rill_tensor *t = list ? v->as.tensors[j] : v->as.tensor;
+      s->input = !t;
+      if (t && !keep_tensor(ctx, self, &p, list ? j : -1, t, s)) return false;
+    }
+  }
+  return true;
+}
+
+rill_module *rill_nn_op(rill_context *ctx, const char *name, const rill_value *args, int n_args,
+                        int output) {
+  if (!context_ready(ctx)) return NULL;
+  const rill_op *op = find(ctx, "nn_op", name);
+  signature_values v;
+  if (!op || signature_read(ctx, op, args, n_args, &v) != RILL_OK) return NULL;
+  op_module m = {.op = op, .output = output, .count = v.count};
+  memcpy(m.value, v.value, sizeof m.value);
+  if (output < 0) {
+    error_set(ctx, RILL_ERROR_INDEX, op->name, "there is no output %d", output);
+    return NULL;
+  }
+  if (!count_tensors(ctx, &m) || !store_values(ctx, &m)) return NULL;
+  rill_module_class cls = {
+      .type = op->name, .forward = op_module_forward, .free_user = op_module_free};
+  bool memoryless = m.inputs == m.tensors && (op->flags & OP_POINTWISE);
+  rill_module *self = module_new(ctx, &cls, memoryless, &m, sizeof m);
+  if (!self) {
+    heap_free(m.store);
+    return NULL;
+  }
+  return keep_tensors(ctx, self, self->user) ? self : NULL;
 }

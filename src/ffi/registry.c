@@ -73,7 +73,7 @@ rill_status rill_op_describe(int index, rill_op_info *info) {
       .signature = op->signature,
       .doc = or_empty(op->doc),
       .functional = op_functions[index],
-      .module = or_empty(op->module),
+      .module = op->module ? op->module : "rill_nn_op",
       .pure = or_empty(op->pure),
       .since = op->since ? op->since : "0.1.0",
       .differentiable = !(op->flags & (OP_NO_GRADIENT | OP_INPLACE)) &&

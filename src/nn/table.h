@@ -28,6 +28,10 @@ MODULE("Softmax", "rill_nn_softmax", "dim: int = -1", true,
 MODULE("LogSoftmax", "rill_nn_log_softmax", "dim: int = -1", true,
        "torch.nn.LogSoftmax; over the time dim it does not stream")
 
+/* any op (src/ffi/call.c) */
+MODULE("Op", "rill_nn_op", "name: str, args: Value[], output: int = 0", true,
+       "an op by name and the rest of its arguments; streams where it is element-wise")
+
 /* containers */
 MODULE("Sequential", "rill_nn_sequential", "modules: Module[]", true,
        "torch.nn.Sequential: each module in turn; streams where its children do")

@@ -46,6 +46,7 @@ const rill_op rill_op_flip = {
     .exports = "flip",
     .signature = "input: Tensor, dims: int[] -> Tensor",
     .doc = "Reverses the order of the elements along dims.",
+    .pure = "rill_flip_f32 rill_flip_f64",
     .infer = flip_infer,
     .forward = flip_forward,
     .backward = flip_backward,
@@ -105,6 +106,7 @@ const rill_op rill_op_roll = {
     .exports = "roll",
     .signature = "input: Tensor, shift: int, dim: int -> Tensor",
     .doc = "Moves elements along dim by shift; those pushed off the end come back at the front.",
+    .pure = "rill_roll_f32 rill_roll_f64",
     .infer = roll_infer,
     .forward = roll_forward,
     .backward = roll_backward,
@@ -195,6 +197,7 @@ const rill_op rill_op_repeat = {
     .aliases = "tile",
     .signature = "input: Tensor, repeats: int[] -> Tensor",
     .doc = "Tiles the tensor repeats[i] times along dim i.",
+    .pure = "rill_repeat_f32 rill_repeat_f64 rill_sum_f32 rill_sum_f64",
     .infer = repeat_infer,
     .forward = repeat_forward,
     .backward = repeat_backward,
@@ -224,23 +227,11 @@ typedef struct triangle {
   bool upper;
 } triangle;
 
-static int64_t clamp_cols(int64_t x, int64_t cols) { return x < 0 ? 0 : x < cols ? x : cols; }
-
-/* Rows of all matrices, counted through. Row i keeps columns up to i + diagonal, or from there on. */
-static void triangle_rows(void *arg, int64_t begin, int64_t end, int slot) {
+/* Rows of all matrices, counted through. */
+static void triangle_part(void *arg, int64_t begin, int64_t end, int slot) {
   const triangle *t = arg;
   (void)slot;
-  size_t row = (size_t)t->cols * t->size;
-  for (int64_t r = begin; r < end; r++) {
-    const char *from = t->from + (size_t)r * row;
-    char *to = t->to + (size_t)r * row;
-    int64_t limit;
-    if (!checked_add(r % t->rows, t->diagonal, &limit)) limit = t->cols;
-    size_t cut =
-        (size_t)clamp_cols(t->upper || limit >= t->cols ? limit : limit + 1, t->cols) * t->size;
-    memcpy(t->upper ? to + cut : to, t->upper ? from + cut : from, t->upper ? row - cut : cut);
-    memset(t->upper ? to : to + cut, 0, t->upper ? cut : row - cut);
-  }
+  triangle_rows(t->from, t->to, begin, end, t->rows, t->cols, t->diagonal, t->size, t->upper);
 }
 
 static rill_status cut_triangle(rill_context *ctx, const rill_tensor *x, int64_t diagonal,
@@ -248,7 +239,7 @@ static rill_status cut_triangle(rill_context *ctx, const rill_tensor *x, int64_t
   if (!y->numel) return RILL_OK;
   int64_t rows = y->shape[y->ndim - 2], cols = y->shape[y->ndim - 1];
   triangle t = {x->data, y->data, rows, cols, diagonal, move_size(y), upper};
-  pool_for(ctx, y->numel / cols, op_grain(cols / 4), triangle_rows, &t);
+  pool_for(ctx, y->numel / cols, op_grain(cols / 4), triangle_part, &t);
   return RILL_OK;
 }
 
@@ -269,6 +260,7 @@ const rill_op rill_op_tril = {
     .exports = "tril",
     .signature = "input: Tensor, diagonal: int = 0 -> Tensor",
     .doc = "Keeps what lies on and below a diagonal of each matrix, zeros the rest.",
+    .pure = "rill_tril_f32 rill_tril_f64",
     .infer = triangle_infer,
     .forward = triangle_forward,
     .backward = triangle_backward,
@@ -279,6 +271,7 @@ const rill_op rill_op_triu = {
     .exports = "triu",
     .signature = "input: Tensor, diagonal: int = 0 -> Tensor",
     .doc = "Keeps what lies on and above a diagonal of each matrix, zeros the rest.",
+    .pure = "rill_triu_f32 rill_triu_f64",
     .infer = triangle_infer,
     .forward = triangle_forward,
     .backward = triangle_backward,

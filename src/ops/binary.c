@@ -151,6 +151,7 @@ static rill_status add_backward(op_grad *g) {
       .pure =                                                                                      \
           "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = (uses) == USES_INPUTS ? OP_SAVE_INPUT(0) | OP_SAVE_INPUT(1) : 0,                     \
+      .flags = OP_POINTWISE,                                                                       \
       .infer = binary_infer,                                                                       \
       .forward = binary_forward,                                                                   \
       .backward = (uses) == USES_INPUTS || IS_SUB(op) ? binary_backward : add_backward,            \
@@ -174,7 +175,7 @@ ELEMENTWISE_BINARY(BINARY_OP)
       .signature = "input: Tensor, other: Tensor -> Tensor",                                       \
       .doc = text,                                                                                 \
       .pure = "rill_" #op "_f32 rill_" #op "_f64",                                                 \
-      .flags = OP_NO_GRADIENT,                                                                     \
+      .flags = OP_NO_GRADIENT | OP_POINTWISE,                                                      \
       .infer = binary_infer,                                                                       \
       .forward = binary_forward,                                                                   \
       .data = &kernel_##op,                                                                        \
@@ -220,6 +221,7 @@ static rill_status add_scalar_backward(op_grad *g) {
       .pure =                                                                                      \
           "rill_" #op "_f32 rill_" #op "_f64 rill_" #op "_backward_f32 rill_" #op "_backward_f64", \
       .save = saves,                                                                               \
+      .flags = OP_POINTWISE,                                                                       \
       .infer = scalar_infer,                                                                       \
       .forward = scalar_forward,                                                                   \
       .backward = slope,                                                                           \

@@ -46,7 +46,8 @@ const rill_op rill_op_contiguous = {
     .exports = "Tensor.contiguous",
     .signature = "input: Tensor -> Tensor",
     .doc = "A row-major copy, or a view of the input where it already is contiguous.",
-    .flags = OP_VIEW,
+    .pure = MOVE_STRIDED_COPY,
+    .flags = OP_VIEW | OP_POINTWISE,
     .forward = contiguous_forward,
     .backward = same_backward,
 };
@@ -56,6 +57,8 @@ const rill_op rill_op_clone = {
     .exports = "clone",
     .signature = "input: Tensor -> Tensor",
     .doc = "A copy with storage of its own.",
+    .pure = MOVE_STRIDED_COPY,
+    .flags = OP_POINTWISE,
     .infer = clone_infer,
     .forward = clone_forward,
     .backward = same_backward,
@@ -66,7 +69,9 @@ const rill_op rill_op_to = {
     .exports = "Tensor.to",
     .signature = "input: Tensor, dtype: dtype -> Tensor",
     .doc = "Converts to another dtype; a view where it is the same.",
-    .flags = OP_VIEW,
+    .pure = "rill_to_f32 rill_to_f64 rill_to_f16 rill_to_bf16 rill_to_i32 rill_to_i64 rill_to_u8 "
+            "rill_to_bool",
+    .flags = OP_VIEW | OP_POINTWISE,
     .forward = to_forward,
     .backward = to_backward,
 };

@@ -423,10 +423,7 @@ static rill_status one_hot_forward(op_call *c) {
   int64_t classes = c->args[1].as.i, *y = op_result(c, 0);
   const rill_tensor *index = read_index(c, 0, classes);
   if (!index) return rill_error(c->ctx);
-  if (!index->numel) return RILL_OK;
-  memset(y, 0, (size_t)c->out[0]->numel * sizeof *y);
-  for (int64_t i = 0; i < index->numel; i++) y[i * classes + ((const int64_t *)index->data)[i]] = 1;
-  return RILL_OK;
+  return rill_one_hot_i64((const int64_t *)index->data, y, index->numel, classes);
 }
 
 const rill_op rill_op_one_hot = {
@@ -434,6 +431,7 @@ const rill_op rill_op_one_hot = {
     .exports = "nn.functional.one_hot",
     .signature = "input: Tensor, classes: int = -1 -> Tensor",
     .doc = "Ones at the indices, zeros elsewhere; -1 classes: one more than the largest index.",
+    .pure = "rill_one_hot_i64",
     .flags = OP_NO_GRADIENT,
     .infer = one_hot_infer,
     .forward = one_hot_forward,

@@ -4,6 +4,9 @@
 
 #include "ops/op.h"
 
+/* The pure face of what is a view, and its backward. */
+#define MOVE_STRIDED_COPY "rill_strided_copy_f32 rill_strided_copy_f64"
+
 /* Is argument i a list of at most RILL_MAX_DIMS integers? The error set otherwise. */
 bool move_ints(op_call *c, int i);
 

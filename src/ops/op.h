@@ -53,7 +53,8 @@ typedef enum op_flags {
   OP_RANDOM = 2,      /* draws from the context's stream unless a seed is given */
   OP_INPLACE = 4,     /* changes its first argument, and returns it */
   OP_NO_GRADIENT = 8, /* results are piecewise constant or integers: never recorded */
-  OP_COMPOSITE = 16   /* forward is written with other ops, which record themselves */
+  OP_COMPOSITE = 16,  /* forward is written with other ops, which record themselves */
+  OP_POINTWISE = 32   /* treats each element, and so each time step, by itself */
 } op_flags;
 
 #define OP_SAVE_INPUT(i)  (1u << (i))
@@ -70,7 +71,7 @@ struct rill_op {
                              Types: Tensor, Tensor?, Tensor[], int, int[], int?, float, float?, bool,
                              str, dtype */
   const char *doc;    /* one line */
-  const char *module; /* constructor of the module face, or NULL */
+  const char *module; /* constructor of the module face; NULL: rill_nn_op, which takes any op */
   const char *pure;   /* the pure face's symbols, space-separated */
   const char *since;  /* NULL means "0.1.0" */
   unsigned flags;     /* op_flags */

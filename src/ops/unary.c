@@ -90,6 +90,7 @@ static rill_status unary_backward(op_grad *g) {
       .save = (uses) == USES_X   ? OP_SAVE_INPUT(0)                                                \
               : (uses) == USES_Y ? OP_SAVE_OUTPUT(0)                                               \
                                  : 0,                                                              \
+      .flags = OP_POINTWISE,                                                                       \
       .infer = how,                                                                                \
       .forward = unary_forward,                                                                    \
       .backward = unary_backward,                                                                  \
@@ -166,6 +167,7 @@ const rill_op rill_op_clamp = {
     .doc = "torch.clamp: min(max(x, min), max)",
     .pure = "rill_clamp_f32 rill_clamp_f64 rill_clamp_backward_f32 rill_clamp_backward_f64",
     .save = OP_SAVE_INPUT(0),
+    .flags = OP_POINTWISE,
     .infer = unary_infer,
     .forward = pair_forward,
     .backward = pair_backward,
@@ -180,6 +182,7 @@ const rill_op rill_op_softplus = {
     .pure =
         "rill_softplus_f32 rill_softplus_f64 rill_softplus_backward_f32 rill_softplus_backward_f64",
     .save = OP_SAVE_INPUT(0),
+    .flags = OP_POINTWISE,
     .infer = unary_infer,
     .forward = pair_forward,
     .backward = pair_backward,

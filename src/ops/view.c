@@ -141,6 +141,7 @@ const rill_op rill_op_reshape = {
     .exports = "reshape",
     .signature = "input: Tensor, shape: int[] -> Tensor",
     .doc = "Another shape for the same elements: a view where strides allow it, else a copy.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = reshape_forward,
     .backward = shape_backward,
@@ -151,6 +152,7 @@ const rill_op rill_op_view = {
     .exports = "Tensor.view",
     .signature = "input: Tensor, shape: int[] -> Tensor",
     .doc = "Another shape for the same elements; an error where that needs a copy.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = view_forward,
     .backward = shape_backward,
@@ -161,6 +163,7 @@ const rill_op rill_op_flatten = {
     .exports = "flatten",
     .signature = "input: Tensor, start_dim: int = 0, end_dim: int = -1 -> Tensor",
     .doc = "Makes one dim of those from start_dim to end_dim.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = flatten_forward,
     .backward = shape_backward,
@@ -219,6 +222,7 @@ const rill_op rill_op_squeeze = {
     .exports = "squeeze",
     .signature = "input: Tensor, dim: int -> Tensor",
     .doc = "Removes dim where its size is 1.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = squeeze_forward,
     .backward = shape_backward,
@@ -229,6 +233,7 @@ const rill_op rill_op_unsqueeze = {
     .exports = "unsqueeze",
     .signature = "input: Tensor, dim: int -> Tensor",
     .doc = "Puts a new dim of size 1 at dim.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = unsqueeze_forward,
     .backward = shape_backward,
@@ -295,6 +300,7 @@ const rill_op rill_op_permute = {
     .exports = "permute",
     .signature = "input: Tensor, dims: int[] -> Tensor",
     .doc = "Dim d of the result is dim dims[d] of the input.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = permute_forward,
     .backward = permute_backward,
@@ -306,6 +312,7 @@ const rill_op rill_op_transpose = {
     .aliases = "swapaxes swapdims",
     .signature = "input: Tensor, dim0: int, dim1: int -> Tensor",
     .doc = "Exchanges two dims.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = transpose_forward,
     .backward = transpose_backward,
@@ -427,6 +434,7 @@ const rill_op rill_op_slice = {
     .signature =
         "input: Tensor, dim: int = 0, start: int = 0, end: int? = None, step: int = 1 -> Tensor",
     .doc = "Elements start, start + step, ... below end of a dim, by Python's rules.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = slice_forward,
     .backward = slice_backward,
@@ -437,6 +445,7 @@ const rill_op rill_op_narrow = {
     .exports = "narrow",
     .signature = "input: Tensor, dim: int, start: int, length: int -> Tensor",
     .doc = "`length` elements of a dim, from start on.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = narrow_forward,
     .backward = narrow_backward,
@@ -447,6 +456,7 @@ const rill_op rill_op_select = {
     .exports = "select",
     .signature = "input: Tensor, dim: int, index: int -> Tensor",
     .doc = "One element of a dim, which goes away.",
+    .pure = MOVE_STRIDED_COPY,
     .flags = OP_VIEW,
     .forward = select_forward,
     .backward = select_backward,
@@ -504,6 +514,7 @@ const rill_op rill_op_expand = {
     .aliases = "broadcast_to",
     .signature = "input: Tensor, shape: int[] -> Tensor",
     .doc = "Stretches sizes of 1 to those given; -1 keeps a size.",
+    .pure = MOVE_STRIDED_COPY " rill_sum_f32 rill_sum_f64",
     .flags = OP_VIEW,
     .forward = expand_forward,
     .backward = expand_backward,
@@ -539,36 +550,15 @@ static rill_status unfold_forward(op_call *c) {
   return move_view(c, tensor_view(c->ctx, t, shape, strides, t->ndim + 1, t->data));
 }
 
-/* Adds rows of `inner` windows to the places they came from. grad: [windows, inner, size], all
- * contiguous; to: [n, inner]. */
-#define ADD_WINDOWS(real)                                                                          \
-  static void add_windows_##real(const real *grad, real *to, int64_t windows, int64_t inner,       \
-                                 int64_t size, int64_t step) {                                     \
-    for (int64_t w = 0; w < windows; w++, to += step * inner)                                      \
-      for (int64_t j = 0; j < inner; j++)                                                          \
-        for (int64_t k = 0; k < size; k++) to[k * inner + j] += *grad++;                           \
-  }
-ADD_WINDOWS(float)
-ADD_WINDOWS(double)
-#undef ADD_WINDOWS
-
 static rill_status unfold_backward(op_grad *g) {
   const edge *e = &g->input[0];
   const rill_tensor *grad = g->grad[0];
-  rill_tensor *t = move_grad_zeros(g, 0);
-  if (!t) return rill_error(g->ctx);
+  rill_tensor *t = op_grad_new(g, 0);
   int dim = (int)g->args[1].as.i;
-  int64_t size = g->args[2].as.i, step = g->args[3].as.i;
-  int64_t outer = move_outer(e->shape, dim), inner = move_inner(e->shape, e->ndim, dim);
-  int64_t windows = grad->shape[dim], from = windows * inner * size, to = e->shape[dim] * inner;
-  for (int64_t o = 0; o < outer && from && to; o++) {
-    if (e->dtype == RILL_F32)
-      add_windows_float((float *)grad->data + o * from, (float *)t->data + o * to, windows, inner,
-                        size, step);
-    else
-      add_windows_double((double *)grad->data + o * from, (double *)t->data + o * to, windows,
-                         inner, size, step);
-  }
+  if (t)
+    PURE((rill_dtype)e->dtype, unfold_backward, (const void *)grad->data, (void *)t->data,
+         move_outer(e->shape, dim), e->shape[dim], move_inner(e->shape, e->ndim, dim),
+         grad->shape[dim], g->args[2].as.i, g->args[3].as.i);
   return move_gradient(g, t);
 }
 
@@ -577,6 +567,7 @@ const rill_op rill_op_unfold = {
     .exports = "Tensor.unfold",
     .signature = "input: Tensor, dim: int, size: int, step: int -> Tensor",
     .doc = "Windows of `size` every `step` along dim, in a new last dim.",
+    .pure = MOVE_STRIDED_COPY " rill_unfold_backward_f32 rill_unfold_backward_f64",
     .flags = OP_VIEW,
     .forward = unfold_forward,
     .backward = unfold_backward,

@@ -56,3 +56,16 @@ KERNEL_STATUS(scatter_add,
       for (int64_t j = 0; j < inner; j++) x[index[j] * inner + j] += src[j];
   return RILL_OK;
 }
+
+KERNEL(unfold_backward,
+       (const real *grad, real *grad_x, int64_t outer, int64_t n, int64_t inner, int64_t windows,
+        int64_t size, int64_t step),
+       (grad, grad_x, outer, n, inner, windows, size, step)) {
+  if (outer * n * inner > 0) memset(grad_x, 0, (size_t)(outer * n * inner) * sizeof *grad_x);
+  for (int64_t o = 0; o < outer; o++, grad_x += n * inner)
+    for (int64_t w = 0; w < windows; w++)
+      for (int64_t j = 0; j < inner; j++, grad += size) {
+        real *to = grad_x + w * step * inner + j;
+        for (int64_t k = 0; k < size; k++) to[k * inner] += grad[k];
+      }
+}

@@ -12,25 +12,6 @@ typedef struct fresh {
   _Alignas(64) char data[];
 } fresh;
 
-static const struct {
-  const char *name;
-  uint8_t size;
-} dtypes[] = {
-    [RILL_F32] = {"f32", 4},   [RILL_F64] = {"f64", 8},   [RILL_F16] = {"f16", 2},
-    [RILL_BF16] = {"bf16", 2}, [RILL_I32] = {"i32", 4},   [RILL_I64] = {"i64", 8},
-    [RILL_U8] = {"u8", 1},     [RILL_BOOL] = {"bool", 1},
-};
-
-int rill_max_dims(void) { return RILL_MAX_DIMS; }
-
-const char *rill_dtype_name(rill_dtype dtype) {
-  return dtype_valid((int)dtype) ? dtypes[dtype].name : "?";
-}
-
-size_t rill_dtype_size(rill_dtype dtype) {
-  return dtype_valid((int)dtype) ? dtypes[dtype].size : 0;
-}
-
 /* ---- life ---- */
 
 static void storage_release(storage *s) {
@@ -107,7 +88,7 @@ bool tensor_check(rill_context *ctx, const char *op, rill_dtype dtype, const int
     error_set(ctx, RILL_ERROR_SHAPE, op, "dim %d has negative size %lld", i, (long long)shape[i]);
     return false;
   }
-  if (shape_numel(shape, ndim, numel) && checked_bytes(*numel, dtypes[dtype].size, &bytes))
+  if (shape_numel(shape, ndim, numel) && checked_bytes(*numel, rill_dtype_size(dtype), &bytes))
     return true;
   error_set(ctx, RILL_ERROR_OVERFLOW, op, "%s has too many elements",
             shape_text(shape, ndim, text));
@@ -118,7 +99,7 @@ rill_tensor *tensor_new(rill_context *ctx, const char *op, rill_dtype dtype, con
                         int ndim) {
   int64_t numel;
   if (!context_ready(ctx) || !tensor_check(ctx, op, dtype, shape, ndim, &numel)) return NULL;
-  size_t bytes = (size_t)numel * dtypes[dtype].size;
+  size_t bytes = (size_t)numel * rill_dtype_size(dtype);
   fresh *block = context_alloc(ctx, op, sizeof *block + bytes);
   if (!block) return NULL;
   storage_init(&block->storage, block->data, bytes);

@@ -4,6 +4,7 @@
 #define RILL_SRC_TENSOR_H
 
 #include "base/base.h"
+#include "pure/move/move.h"
 #include "rill/tensor.h"
 
 /* Memory that tensors share. */
@@ -32,10 +33,6 @@ struct rill_tensor {
   int64_t shape[RILL_MAX_DIMS];
   int64_t strides[RILL_MAX_DIMS]; /* in elements */
 };
-
-static inline bool dtype_is_float(rill_dtype d) { return d <= RILL_BF16; }
-static inline bool dtype_computes(rill_dtype d) { return d == RILL_F32 || d == RILL_F64; }
-static inline bool dtype_valid(int d) { return d >= RILL_F32 && d <= RILL_BOOL; }
 
 /* ---- making (tensor.c). All own-to-scope: new, given to the innermost scope; NULL with the error
  * set. `op` names the caller in messages. ---- */
@@ -69,13 +66,10 @@ const rill_tensor *tensor_converted(rill_context *ctx, const char *op, const ril
 /* ---- copying (copy.c) ---- */
 
 /* Copies element by element between any strides and dtypes of one shape (n-dimensional), splitting
- * over the pool. */
+ * over the pool; what is copied and how it is converted: pure/move/move.h. */
 void strided_copy(rill_context *ctx, int ndim, const int64_t *shape, rill_dtype from_type,
                   const void *from, const int64_t *from_strides, rill_dtype to_type, void *to,
                   const int64_t *to_strides);
-/* n contiguous elements converted (convert.c). Float to integer truncates as a C cast; to bool is
- * != 0. */
-void convert(rill_dtype from_type, const void *from, rill_dtype to_type, void *to, int64_t n);
 
 /* ---- shapes (shape.c) ---- */
 

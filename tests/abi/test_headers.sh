@@ -13,7 +13,7 @@ try() {
   head -n 20 "$out"
 }
 
-for header in include/rill.h include/rill/*.h; do
+for header in include/rill.h include/rill/*.h include/rill/*/*.h; do
   echo "#include <${header#include/}>" >"$unit"
   for cc in gcc clang; do
     command -v $cc >/dev/null || continue

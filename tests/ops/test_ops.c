@@ -2,6 +2,8 @@
  * in f64 and f32, dense and strided, on each instruction set; gradcheck; the C face beside the call by
  * name; errors; NULLs; memory that runs out. */
 #include "ops/cases.h"
+#include "rationed.h"
+#include "rill/nn.h"
 
 #include <stdarg.h>
 
@@ -298,6 +300,70 @@ static void faces_agree(rill_context *ctx, const op_case *c) {
 START_TEST(c_faces_agree_with_calls_by_name) { each_case(faces_agree); }
 END_TEST
 
+/* What stands for the module's input: NULL, in the place of the first tensor, which is returned. */
+static rill_tensor *free_input(const op_case *c, call_args *a, const rill_tensor **room) {
+  for (int i = 0; i < c->nargs; i++) {
+    rill_value *v = &a->value[i];
+    const rill_tensor *first = v->as.tensor;
+    if (v->kind == RILL_VALUE_TENSOR) v->as.tensor = NULL;
+    if (v->kind == RILL_VALUE_TENSORS && v->count) {
+      first = v->as.tensors[0];
+      memcpy(room, v->as.tensors, (size_t)v->count * sizeof *room);
+      room[0] = NULL;
+      v->as.tensors = room;
+    }
+    if (v->kind == RILL_VALUE_TENSOR || v->kind == RILL_VALUE_TENSORS)
+      return (rill_tensor *)(uintptr_t)first;
+  }
+  return NULL;
+}
+
+/* The gradients of the wanted tensors from one output. */
+static bool gradients_of(rill_context *ctx, rill_tensor *y, const call_args *a,
+                         rill_tensor **grads) {
+  const rill_tensor *seed = seed_gradient(ctx, y);
+  return rill_grad(ctx, &y, 1, a->wanted, a->nwanted, &seed, true, true, grads) == RILL_OK;
+}
+
+/* Output o of the op's module, made by rill_nn_op, beside that of the call, and their gradients. */
+static void module_output_agrees(rill_context *ctx, const op_case *c, call_args *a,
+                                 rill_tensor *want, int o) {
+  const rill_tensor *room[CASE_MAX_TENSORS];
+  rill_tensor *grads[2][CASE_MAX_TENSORS];
+  call_args given = *a;
+  rill_tensor *x = free_input(c, &given, room);
+  rill_module *m = rill_nn_op(ctx, c->op, given.value, c->nargs, o);
+  rill_seed(ctx, 5);
+  rill_tensor *y = rill_forward(ctx, m, x);
+  if (!y || !same_bits(rill_contiguous(ctx, y), rill_contiguous(ctx, want))) {
+    complain(c, "output %d of the module is not the call's: %s", o, rill_error_message(ctx));
+    return;
+  }
+  if (rill_requires_grad(y) != rill_requires_grad(want))
+    complain(c, "output %d of the module is recorded, or that of the call", o);
+  if (!c->output[o].wants || (c->flags & CASE_NOGRAD)) return;
+  if (!gradients_of(ctx, y, a, grads[0]) || !gradients_of(ctx, want, a, grads[1])) {
+    complain(c, "backward: %s", rill_error_message(ctx));
+    return;
+  }
+  for (int i = 0; i < a->nwanted; i++)
+    if (!grads[0][i] != !grads[1][i] || (grads[0][i] && !same_bits(grads[0][i], grads[1][i])))
+      complain(c, "gradient %d through the module is not the call's", i);
+}
+
+static void modules_agree(rill_context *ctx, const op_case *c) {
+  call_args a;
+  rill_tensor *outputs[CAPACITY];
+  int count = 0;
+  if (!make_args(ctx, c, DENSE, RILL_F64, &a)) return;
+  rill_seed(ctx, 5);
+  if (!call_op(ctx, c, &a, outputs, &count)) return;
+  for (int o = 0; o < count; o++) module_output_agrees(ctx, c, &a, outputs[o], o);
+}
+
+START_TEST(modules_of_ops_agree_with_calls) { each_case(modules_agree); }
+END_TEST
+
 static void lacks(const char *op, const char *what) {
   printf("  %s has no %s\n", op, what);
   complaints++;
@@ -406,23 +472,6 @@ END_TEST
 
 /* ---- memory that runs out ----------------------------------------------------------------------- */
 
-typedef struct rationed {
-  int64_t left, live;
-} rationed;
-
-static void *rationed_malloc(void *user, size_t size) {
-  rationed *r = user;
-  if (!r->left) return NULL;
-  r->left--;
-  r->live++;
-  return malloc(size);
-}
-
-static void rationed_free(void *user, void *block) {
-  if (block) ((rationed *)user)->live--;
-  free(block);
-}
-
 static bool forward_and_backward(rill_context *ctx, const op_case *c) {
   call_args a;
   rill_tensor *outputs[CAPACITY];
@@ -446,9 +495,7 @@ START_TEST(each_allocation_may_fail) {
     bool done = false;
     for (int64_t grant = 0; !done && grant < 1000; grant++) {
       rationed r = {grant, 0};
-      rill_context_options options = RILL_CONTEXT_OPTIONS_INIT;
-      options.allocator = (rill_allocator){rationed_malloc, NULL, rationed_free, &r};
-      rill_context *ctx = rill_context_create(&options);
+      rill_context *ctx = rationed_context(&r);
       if (ctx) {
         done = rill_scope_open(ctx) == RILL_OK && forward_and_backward(ctx, c);
         if (!done && rill_error(ctx) != RILL_ERROR_MEMORY) {
@@ -477,6 +524,7 @@ static TCase *tcase(void) {
   tcase_add_test(c, f32_is_close);
   tcase_add_test(c, gradcheck_agrees);
   tcase_add_test(c, c_faces_agree_with_calls_by_name);
+  tcase_add_test(c, modules_of_ops_agree_with_calls);
   tcase_add_test(c, bad_arguments_are_refused);
   tcase_add_test(c, nulls_are_refused);
   tcase_add_test(c, each_allocation_may_fail);

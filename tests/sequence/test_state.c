@@ -1,5 +1,6 @@
 /* States: clone, save, load, reset, detach, what failures leave of them, and refusals. */
 #include "sequence/mixers.h"
+#include "rationed.h"
 
 #include <unistd.h>
 
@@ -206,23 +207,6 @@ END_TEST
 
 /* ---- memory that runs out ----------------------------------------------------------------------- */
 
-typedef struct rationed {
-  int64_t left, live;
-} rationed;
-
-static void *rationed_malloc(void *user, size_t size) {
-  rationed *r = user;
-  if (!r->left) return NULL;
-  r->left--;
-  r->live++;
-  return malloc(size);
-}
-
-static void rationed_free(void *user, void *block) {
-  if (block) ((rationed *)user)->live--;
-  free(block);
-}
-
 /* Makes a module and a state, moves it, clones, saves, loads; with a gradient at the end. */
 static bool busy(rill_context *ctx) {
   rill_module *inner[] = {grouped(ctx), windowed(ctx), mamba(ctx)};
@@ -250,9 +234,7 @@ START_TEST(each_allocation_may_fail) {
   for (int64_t grant = 0; !done; grant++) {
     ck_assert_int_lt(grant, 2000);
     rationed r = {grant, 0};
-    rill_context_options options = RILL_CONTEXT_OPTIONS_INIT;
-    options.allocator = (rill_allocator){rationed_malloc, NULL, rationed_free, &r};
-    rill_context *ctx = rill_context_create(&options);
+    rill_context *ctx = rationed_context(&r);
     if (ctx) {
       done = busy(ctx);
       ck_assert_int_eq(rill_error(ctx), done ? RILL_OK : RILL_ERROR_MEMORY);

@@ -2,7 +2,8 @@
  * how each dtype is read and written. Reals pass through double and integers through int64_t, so
  * each value is rounded once, to nearest even. A real beyond an integer's range, where C's cast is
  * undefined, becomes the integer nearest to it, and NaN becomes 0. */
-#include "tensor/tensor.h"
+#include "pure/move/move.h"
+#include "rill/pure.h"
 
 #include <string.h>
 
@@ -144,4 +145,45 @@ void convert(rill_dtype from_type, const void *from, rill_dtype to_type, void *t
     memcpy(to, from, (size_t)n * rill_dtype_size(to_type));
   else
     table[from_type][to_type](from, to, n);
+}
+
+/* ---- the pure face ---- */
+
+static rill_status converted(const void *x, rill_dtype from, rill_dtype to, void *y, int64_t n) {
+  if (!dtype_valid((int)from)) return RILL_ERROR_DTYPE;
+  if (n < 0) return RILL_ERROR_SHAPE;
+  convert(from, x, to, y, n);
+  return RILL_OK;
+}
+
+rill_status rill_to_f32(const void *x, rill_dtype from, float *y, int64_t n) {
+  return converted(x, from, RILL_F32, y, n);
+}
+
+rill_status rill_to_f64(const void *x, rill_dtype from, double *y, int64_t n) {
+  return converted(x, from, RILL_F64, y, n);
+}
+
+rill_status rill_to_f16(const void *x, rill_dtype from, uint16_t *y, int64_t n) {
+  return converted(x, from, RILL_F16, y, n);
+}
+
+rill_status rill_to_bf16(const void *x, rill_dtype from, uint16_t *y, int64_t n) {
+  return converted(x, from, RILL_BF16, y, n);
+}
+
+rill_status rill_to_i32(const void *x, rill_dtype from, int32_t *y, int64_t n) {
+  return converted(x, from, RILL_I32, y, n);
+}
+
+rill_status rill_to_i64(const void *x, rill_dtype from, int64_t *y, int64_t n) {
+  return converted(x, from, RILL_I64, y, n);
+}
+
+rill_status rill_to_u8(const void *x, rill_dtype from, uint8_t *y, int64_t n) {
+  return converted(x, from, RILL_U8, y, n);
+}
+
+rill_status rill_to_bool(const void *x, rill_dtype from, uint8_t *y, int64_t n) {
+  return converted(x, from, RILL_BOOL, y, n);
 }
