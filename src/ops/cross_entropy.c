@@ -93,6 +93,8 @@ static rill_status cross_entropy_forward(op_call *c) {
   rill_context *ctx = c->ctx;
   const rill_tensor *x = op_in(c, LOGITS);
   rill_dtype d = (rill_dtype)x->dtype;
+  if (c->recorded && op_has(c, WEIGHT) && op_in(c, WEIGHT)->requires_grad) /* as in PyTorch */
+    return op_fail(c, RILL_ERROR_UNSUPPORTED, "class weights have no gradient: detach them");
   const void *logits = op_data(c, LOGITS), *w = op_has(c, WEIGHT) ? op_data(c, WEIGHT) : NULL;
   const rill_tensor *target = tensor_converted(ctx, c->op->name, op_in(c, TARGET), RILL_I64);
   if (target) target = tensor_contiguous(ctx, c->op->name, target);
@@ -133,8 +135,6 @@ static rill_status cross_entropy_backward(op_grad *g) {
   rill_tensor *lse = g->extra[0], *target = g->extra[1], *out = op_grad_new(g, LOGITS);
   if (g->args[WEIGHT].kind == RILL_VALUE_TENSOR)
     w = tensor_contiguous(ctx, g->op->name, g->args[WEIGHT].as.tensor);
-  if (g->inputs > WEIGHT && g->need[WEIGHT])
-    return error_set(ctx, RILL_ERROR_UNSUPPORTED, g->op->name, "class weights have no gradient");
   rill_tensor *grad = rill_mul(ctx, g->grad[0], g->extra[2]);
   if (grad && grad->ndim == 0) grad = rill_contiguous(ctx, rill_expand(ctx, grad, &lse->numel, 1));
   if (!out || !grad) return rill_error(ctx);

@@ -439,6 +439,28 @@ START_TEST(bad_arguments_are_refused) {
 }
 END_TEST
 
+/* Class weights, as in PyTorch: when called, not when backward comes by. */
+START_TEST(what_has_no_gradient_is_refused_when_called) {
+  rill_context *ctx = rill_context_create(NULL);
+  rill_tensor *x = rill_ones(ctx, RILL_F32, (int64_t[]){2, 3}, 2);
+  rill_tensor *target = rill_zeros(ctx, RILL_I64, (int64_t[]){2}, 1);
+  rill_cross_entropy_options o = RILL_CROSS_ENTROPY_OPTIONS_INIT;
+  rill_tensor *w = rill_ones(ctx, RILL_F32, (int64_t[]){3}, 1);
+  rill_set_requires_grad(ctx, w, true);
+  o.weight = w;
+  ck_assert_ptr_null(rill_cross_entropy(ctx, x, target, &o));
+  ck_assert_int_eq(rill_error(ctx), RILL_ERROR_UNSUPPORTED);
+  rill_error_clear(ctx);
+  rill_set_grad_mode(ctx, RILL_GRAD_OFF);
+  ck_assert_ptr_nonnull(rill_cross_entropy(ctx, x, target, &o));
+  rill_set_grad_mode(ctx, RILL_GRAD_ON);
+  o.weight = rill_detach(ctx, w);
+  rill_set_requires_grad(ctx, x, true);
+  ck_assert_ptr_nonnull(rill_cross_entropy(ctx, x, target, &o));
+  rill_context_close(ctx);
+}
+END_TEST
+
 /* Each tensor NULL in turn, in the C face and by name; then no context at all. */
 static void nulls(rill_context *ctx, const op_case *c) {
   const rill_op *op = op_table[rill_op_find(ctx, c->op)];
@@ -526,6 +548,7 @@ static TCase *tcase(void) {
   tcase_add_test(c, c_faces_agree_with_calls_by_name);
   tcase_add_test(c, modules_of_ops_agree_with_calls);
   tcase_add_test(c, bad_arguments_are_refused);
+  tcase_add_test(c, what_has_no_gradient_is_refused_when_called);
   tcase_add_test(c, nulls_are_refused);
   tcase_add_test(c, each_allocation_may_fail);
   return c;
