@@ -3,6 +3,7 @@
 #include "pure/kernel.h"
 #include "base/vmath.h"
 #include "pure/elementwise.h"
+#include "pure/stream.h"
 #include <math.h>
 
 #if defined KERNEL_F32
@@ -49,6 +50,10 @@ INLINE real L(silu_slope)(real x) {
 
 #define UNARY(name, uses, value, gradient, module, doc)                                            \
   KERNEL(name, (const real *in, real *out, int64_t n), (in, out, n)) {                             \
+    if (n > L(stream_long)) {                                                                      \
+      L(stream_unary)(KERNEL_VARIANT(name, KERNEL_SET), in, out, n);                               \
+      return;                                                                                      \
+    }                                                                                              \
     SIMD for (int64_t i = 0; i < n; i++) {                                                         \
       real x = in[i];                                                                              \
       out[i] = (value);                                                                            \
@@ -210,6 +215,10 @@ INLINE real L(share)(real g, real mine, real other) {
 /* The gradient of a comes last, since grad_a may be grad. */
 #define BINARY_KERNELS(name, uses, value, gradient_a, gradient_b, doc)                             \
   KERNEL(name, (BINARY_PARAMETERS), (a, stride_a, b, stride_b, y, n)) {                            \
+    if (n > L(stream_long)) {                                                                      \
+      L(stream_binary)(KERNEL_VARIANT(name, KERNEL_SET), a, stride_a, b, stride_b, y, n);          \
+      return;                                                                                      \
+    }                                                                                              \
     BY_STRIDES(name, a, stride_a, b, stride_b, y, n);                                              \
   }                                                                                                \
   KERNEL(name##_backward, (BINARY_BACKWARD_PARAMETERS),                                            \
