@@ -37,7 +37,7 @@ awk '
     if (text ~ /[(][*]/) fail(text ": a callback needs a typedef")
     name = substr(text, 1, index(text, "(") - 1)
     sub(/.*[ *]/, "", name)
-    printf "FUNCTION(\"%s\", \"%s\")\n", name, text
+    printf "FUNCTION(%s, \"%s\")\n", name, text
   }
   # "typedef void (*name)(int a)" has the type "void (*)(int a)".
   function callback_row(text,   name) {
@@ -96,7 +96,9 @@ awk '
   FNR == 1 {
     header = FILENAME
     sub(/.*include\//, "", header)
-    printf "HEADER(\"%s\")\n", header
+    name = header
+    gsub(/[^a-z0-9_]/, "_", name)
+    printf "HEADER(%s, \"%s\")\n", name, header
     text = ""
   }
   {

@@ -1,4 +1,5 @@
-/* What the public headers declare, in their order, for the API's JSON. */
+/* What the public headers declare, in their order, for the API's JSON: functions as texts alone, the rest
+ * with the compiler's numbers. */
 #ifndef RILL_SRC_DECLARATIONS_H
 #define RILL_SRC_DECLARATIONS_H
 
@@ -7,7 +8,6 @@
 
 typedef enum declaration_kind {
   DECLARED_HEADER,   /* in which those that follow stand */
-  DECLARED_FUNCTION, /* text: its prototype */
   DECLARED_CALLBACK, /* text: its type */
   DECLARED_CONSTANT, /* number: its value */
   DECLARED_ENUM,     /* its values follow */
@@ -25,5 +25,9 @@ typedef struct declaration {
 } declaration;
 
 extern const declaration declarations[]; /* up to DECLARED_END */
+
+/* Prototypes, one after the other, each up to its 0; one that starts with '#' is the name of the header
+ * in which those that follow stand. An empty one ends them. */
+extern const char *const declared_functions;
 
 #endif

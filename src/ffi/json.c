@@ -98,7 +98,6 @@ static void write_fields(text_buffer *t, const declaration *d) {
 
 static void write_details(text_buffer *t, const declaration *d) {
   switch (d->kind) {
-  case DECLARED_FUNCTION: pair(t, ", ", "signature", d->text); break;
   case DECLARED_CALLBACK: pair(t, ", ", "type", d->text); break;
   case DECLARED_CONSTANT: number(t, ", ", "value", d->number); break;
   case DECLARED_ENUM: write_values(t, d + 1); break;
@@ -127,6 +126,32 @@ static void write_declarations(text_buffer *t, const char *list, declaration_kin
   text_string(t, "}\n]");
 }
 
+/* The name stands before the parenthesis. */
+static void write_function(text_buffer *t, const char *prototype) {
+  const char *end = strchr(prototype, '('), *name = end;
+  while (name[-1] != ' ' && name[-1] != '*') name--;
+  key(t, "", "name");
+  text_json_string(t, name, (size_t)(end - name));
+  pair(t, ", ", "signature", prototype);
+}
+
+static void write_functions(text_buffer *t) {
+  const char *header = "";
+  int n = 0;
+  key(t, ",\n", "functions");
+  text_string(t, "[");
+  for (const char *text = declared_functions; *text; text += strlen(text) + 1) {
+    if (*text == '#') {
+      header = text + 1;
+      continue;
+    }
+    text_string(t, item(n++));
+    write_function(t, text);
+    pair(t, ", ", "header", header);
+  }
+  text_string(t, "}\n]");
+}
+
 const char *rill_api_json(rill_context *ctx) {
   if (!context_ready(ctx)) return NULL;
   if (ctx->api_json) return ctx->api_json;
@@ -136,7 +161,7 @@ const char *rill_api_json(rill_context *ctx) {
   number(&t, ",\n", "abi", rill_abi_version());
   write_ops(&t);
   write_modules(&t);
-  write_declarations(&t, "functions", DECLARED_FUNCTION);
+  write_functions(&t);
   write_declarations(&t, "enums", DECLARED_ENUM);
   write_declarations(&t, "structs", DECLARED_STRUCT);
   write_declarations(&t, "callbacks", DECLARED_CALLBACK);

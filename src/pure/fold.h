@@ -77,7 +77,7 @@ FOLD_INLINE real L(fold_map)(L(fold_term) term, real x, real shift) {
   case L(FOLD_X): return x;
   case L(FOLD_D): return x - shift;
   case L(FOLD_DD): return (x - shift) * (x - shift);
-  case L(FOLD_EXP): return L(v_exp)(x - shift);
+  case L(FOLD_EXP): return L(v_exp_flush_any)(x - shift);
   case L(FOLD_ABS): return L(v_abs)(x);
   case L(FOLD_XX): return x * x;
   case L(FOLD_ABS_POW): return (real)pow(L(v_abs)(x), shift);
@@ -89,7 +89,8 @@ FOLD_INLINE real L(fold_map)(L(fold_term) term, real x, real shift) {
 FOLD_INLINE void L(fold_chunk)(L(fold_op) op, L(fold_term) term, const real *x, int64_t rows,
                                int64_t stride, int64_t width, const real *shift, real *acc) {
   int64_t r = 0;
-  for (; r + 4 <= rows; r += 4) {
+  bool long_term = term == L(FOLD_EXP); /* not worth four copies */
+  for (; !long_term && r + 4 <= rows; r += 4) {
     const real *a = x + r * stride, *b = a + stride, *c = b + stride, *d = c + stride;
 #pragma omp simd
     for (int64_t l = 0; l < width; l++) {
