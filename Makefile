@@ -256,9 +256,9 @@ fuzz-run: $(FUZZ)
 
 .PHONY: lint format functions abi abi-update abi-baseline amalgamation install uninstall
 # Golden values are written by scripts, and stay as these leave them.
-FORMATTED = $(filter-out tests/golden/%,$(wildcard include/*.h include/*/*.h include/*/*/*.h src/*/*.[ch] \
-              src/*/*/*.[ch] tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch] examples/*.c \
-              examples/*/*.c bench/*.[ch]))
+FORMATTED = $(filter-out tests/golden/%,$(HEADERS) $(wildcard src/*/*.[ch] src/*/*/*.[ch] \
+              tests/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch] examples/*.c examples/*/*.c \
+              bench/*.[ch]))
 lint: ## formatting, floors, file lengths, shell scripts
 	@build-aux/lint.sh $(FORMATTED)
 format: ## clang-format the sources in place
@@ -308,7 +308,8 @@ uninstall: ## remove what install put there
 	  $(DESTDIR)$(INCLUDEDIR)/rill/prefix.h $(DESTDIR)$(LIBDIR)/lib$(NAME).a \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVERSION) \
 	  $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
-	$(Q)rmdir $(DESTDIR)$(INCLUDEDIR)/rill/pure $(DESTDIR)$(INCLUDEDIR)/rill 2>/dev/null || :
+	$(Q)rmdir $(addprefix $(DESTDIR)$(INCLUDEDIR),/rill/pure /rill $(if $(PREFIX_SYMBOLS),/)) \
+	  2>/dev/null || :
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' Makefile

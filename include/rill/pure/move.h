@@ -1,5 +1,4 @@
-/* Moving elements without computing: strided copies, conversion, joining, splitting, rearranging
- * (src/pure/move/). */
+/* The pure face: moving elements (src/pure/move/), by the rules of rill/pure.h. */
 #ifndef RILL_PURE_MOVE_H
 #define RILL_PURE_MOVE_H
 
