@@ -1,6 +1,7 @@
 /* Writing safetensors: equal bytes with the reference implementation, and a refusal of what could
  * not be read again; also memory that runs out, here and while reading. */
 #include "io/safetensors_files.h"
+#include "rationed.h"
 
 START_TEST(the_references_bytes_are_written) {
   /* in an order that needs sorting */
@@ -102,27 +103,12 @@ END_TEST
 
 /* ---- memory ---- */
 
-static int blocks_left, blocks_live;
-static void *rationed_malloc(void *user, size_t size) {
-  (void)user;
-  if (blocks_left-- <= 0) return NULL;
-  blocks_live++;
-  return malloc(size);
-}
-static void counted_free(void *user, void *block) {
-  (void)user;
-  blocks_live -= block != NULL;
-  free(block);
-}
-
 START_TEST(every_allocation_may_fail) {
   int failed = 0;
   for (int allowed = 0; allowed < 20; allowed++) {
-    rill_context_options o = RILL_CONTEXT_OPTIONS_INIT;
-    o.allocator = (rill_allocator){rationed_malloc, NULL, counted_free, NULL};
-    blocks_left = 1000;
-    rill_context *poor = rill_context_create(&o);
-    blocks_left = allowed;
+    rationed r = {.left = 1000};
+    rill_context *poor = rationed_context(&r);
+    r.left = allowed;
     st_index *x;
     rill_status status = st_parse(poor, "open", "x", golden_mixed, sizeof golden_mixed, &x);
     failed += status == RILL_ERROR_MEMORY;
@@ -131,7 +117,7 @@ START_TEST(every_allocation_may_fail) {
     heap_free(x);
     rill_error_clear(poor);
     rill_memory_trim(poor);
-    blocks_left = allowed;
+    r.left = allowed;
     st_item items[MIXED];
     for (int i = 0; i < MIXED; i++)
       items[i] = (st_item){mixed[i].name, mixed[i].dtype, mixed[i].ndim, mixed[i].shape, NULL, 0};
@@ -143,7 +129,7 @@ START_TEST(every_allocation_may_fail) {
     ck_assert_int_eq(rill_error(poor), status);
     text_free(&t);
     rill_context_close(poor);
-    ck_assert_int_eq(blocks_live, 0);
+    ck_assert_int_eq(r.live, 0);
   }
   ck_assert_int_ge(failed, 3);
   ck_assert_int_lt(failed, 40);
