@@ -272,7 +272,8 @@ RILL_API void rill_attention_options_init(rill_attention_options *options);
 
 /* Softmax attention. q [B,Tq,H,D], k [B,Tk,G,D], v [B,Tk,G,E], H a multiple of G (grouped queries)
  * -> [B,Tq,H,E]. Memory linear in time, forward and backward (FlashAttention-2, Dao 2023). A query
- * whose keys are all masked gives 0. torch: scaled_dot_product_attention, with time before heads. */
+ * whose keys are all masked gives 0. Differentiable in q, k, v, a float mask and alibi.
+ * torch: scaled_dot_product_attention, with time before heads. */
 RILL_API rill_tensor *rill_attention(rill_context *ctx, const rill_tensor *q, const rill_tensor *k,
                                      const rill_tensor *v, const rill_attention_options *options);
 

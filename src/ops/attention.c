@@ -8,7 +8,7 @@ typedef struct attention_job {
   rill_dtype dtype;
   rill_attention_params params;
   const void *q, *k, *v, *d_o;
-  void *o, *lse, *dq, *dk, *dv;
+  void *o, *lse, *dq, *dk, *dv, *d_bias, *d_alibi;
   char *workspace;
   size_t workspace_size; /* of a slot */
 } attention_job;
@@ -146,6 +146,18 @@ static void backward_part(void *arg, int64_t begin, int64_t end, int slot) {
        j->dk, j->dv, begin, end, j->workspace + (size_t)slot * j->workspace_size);
 }
 
+static void bias_part(void *arg, int64_t begin, int64_t end, int slot) {
+  attention_job *j = arg;
+  PURE(j->dtype, attention_backward_bias, &j->params, j->q, j->k, j->v, j->o, j->lse, j->d_o,
+       j->d_bias, begin, end, j->workspace + (size_t)slot * j->workspace_size);
+}
+
+static void alibi_part(void *arg, int64_t begin, int64_t end, int slot) {
+  attention_job *j = arg;
+  PURE(j->dtype, attention_backward_alibi, &j->params, j->q, j->k, j->v, j->o, j->lse, j->d_o,
+       j->d_alibi, begin, end, j->workspace + (size_t)slot * j->workspace_size);
+}
+
 static rill_status attention_forward(op_call *c) {
   rill_context *ctx = c->ctx;
   attention_job j = {.o = c->out[0]->data};
@@ -163,30 +175,49 @@ static rill_status attention_forward(op_call *c) {
   return RILL_OK;
 }
 
-/* The kernel writes a gradient in its input's layout, which may repeat memory or have holes: it reads
+static bool needs(const op_grad *g, int i) { return i < g->inputs && g->need[i]; }
+
+/* Room for the gradient of input i where it is needed; true where it is and there is room. */
+static bool make_result(op_grad *g, int i, void **data) {
+  if (!needs(g, i) || !(g->result[i] = op_grad_new(g, i))) return false;
+  *data = g->result[i]->data;
+  return true;
+}
+
+/* The gradients of q, k and v come together. */
+static rill_status backward_products(op_grad *g, attention_job *j) {
+  rill_tensor *grads[3];
+  if (!needs(g, Q) && !needs(g, K) && !needs(g, V)) return RILL_OK;
+  for (int i = Q; i <= V; i++)
+    if (!(grads[i] = op_grad_new(g, i))) return g->ctx->error;
+  j->dq = grads[Q]->data;
+  j->dk = grads[K]->data;
+  j->dv = grads[V]->data;
+  pool_for(g->ctx, rill_attention_backward_units(&j->params), 1, backward_part, j);
+  for (int i = Q; i <= V; i++)
+    if (g->need[i]) g->result[i] = grads[i];
+  return RILL_OK;
+}
+
+/* The kernels write a gradient in its input's layout, which may repeat memory or have holes: they read
  * contiguous inputs here. */
 static rill_status attention_backward(op_grad *g) {
   rill_context *ctx = g->ctx;
-  if ((g->inputs > MASK && g->need[MASK]) || (g->inputs > ALIBI && g->need[ALIBI]))
-    return error_set(ctx, RILL_ERROR_UNSUPPORTED, g->op->name,
-                     "a mask and the slopes of alibi have no gradient");
   rill_value args[OFFSET + 1];
   for (int i = 0; i <= OFFSET; i++) args[i] = g->args[i];
-  rill_tensor *grads[3];
-  for (int i = Q; i <= V; i++) {
+  for (int i = Q; i <= MASK; i++) {
+    if (!units_given(&args[i])) continue;
     args[i].as.tensor = tensor_contiguous(ctx, g->op->name, args[i].as.tensor);
-    grads[i] = op_grad_new(g, i);
     if (!args[i].as.tensor) return ctx->error;
   }
   attention_job j = {.o = g->out[0]->data, .lse = g->extra[0]->data, .d_o = g->grad[0]->data};
   if (prepare(ctx, g->op, args, &j) != RILL_OK) return ctx->error;
-  j.dq = grads[Q]->data;
-  j.dk = grads[K]->data;
-  j.dv = grads[V]->data;
-  pool_for(ctx, rill_attention_backward_units(&j.params), 1, backward_part, &j);
-  for (int i = Q; i <= V; i++)
-    if (g->need[i]) g->result[i] = grads[i];
-  return RILL_OK;
+  if (backward_products(g, &j) != RILL_OK) return ctx->error;
+  if (make_result(g, MASK, &j.d_bias))
+    pool_for(ctx, rill_attention_backward_bias_units(&j.params), 1, bias_part, &j);
+  if (make_result(g, ALIBI, &j.d_alibi))
+    pool_for(ctx, rill_attention_backward_alibi_units(&j.params), 1, alibi_part, &j);
+  return ctx->error;
 }
 
 const rill_op rill_op_attention = {
@@ -201,7 +232,9 @@ const rill_op rill_op_attention = {
            "1/sqrt(width)",
     .module = "rill_nn_attention",
     .pure = "rill_attention_f32 rill_attention_f64 rill_attention_backward_f32 "
-            "rill_attention_backward_f64",
+            "rill_attention_backward_f64 rill_attention_backward_bias_f32 "
+            "rill_attention_backward_bias_f64 rill_attention_backward_alibi_f32 "
+            "rill_attention_backward_alibi_f64",
     .flags = OP_RANDOM,
     .save = OP_SAVE_INPUT(Q) | OP_SAVE_INPUT(K) | OP_SAVE_INPUT(V) | OP_SAVE_INPUT(MASK) |
             OP_SAVE_INPUT(ALIBI) | OP_SAVE_OUTPUT(0),

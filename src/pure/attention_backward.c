@@ -191,6 +191,123 @@ KERNEL(attention_backward,
   }
 }
 
+/* ---- gradients of the bias and of alibi's slopes ---------------------------------------------- */
+
+/* Batches, heads, queries and keys: those whose scores go into one unit's part of a gradient. */
+typedef struct L(back_block) {
+  int64_t begin[4], end[4];
+} L(back_block);
+
+/* Shows `visit` each tile of a block, with the gradients of its scores in ds. */
+static void L(back_each)(L(back) * g, const L(back_block) * x,
+                         void (*visit)(const L(back) * g, real *out), real *out) {
+  const int64_t *begin = x->begin, *end = x->end;
+  for (int64_t b = begin[0]; b < end[0]; b++)
+    for (int64_t h = begin[1]; h < end[1]; h++)
+      for (int64_t i = begin[2]; i < end[2]; i += SCORE_TILE) {
+        int64_t from, to;
+        L(score_key_range)(g->t.p, i, &from, &to);
+        if (from < begin[3]) from = begin[3];
+        if (to > end[3]) to = end[3];
+        if (from >= to) continue;
+        L(back_queries)(g, b, h, i);
+        for (int64_t j = from; j < to; j += SCORE_TILE) {
+          L(back_scores)(g, j, to, 1);
+          visit(g, out);
+        }
+      }
+}
+
+/* Into how many parts the gradient of the bias is cut along each dim. A dim that the bias is broadcast
+ * over has one, in which it is summed over; keys are cut where queries are not. */
+static void L(bias_parts)(const rill_attention_params *p, int64_t parts[4]) {
+  const int64_t *stride = p->bias_stride;
+  parts[0] = stride[0] ? p->batch : 1;
+  parts[1] = stride[1] ? p->heads : 1;
+  parts[2] = stride[2] ? L(score_tiles)(p->q_len) : 1;
+  parts[3] = stride[3] && !stride[2] ? L(score_tiles)(p->k_len) : 1;
+}
+
+static L(back_block) L(bias_block)(const rill_attention_params *p, int64_t unit) {
+  int64_t parts[4], size[4] = {p->batch, p->heads, p->q_len, p->k_len};
+  L(back_block) x;
+  L(bias_parts)(p, parts);
+  for (int d = 3; d >= 0; unit /= parts[d--]) {
+    int64_t length = parts[d] == 1 ? size[d] : d < 2 ? 1 : SCORE_TILE;
+    x.begin[d] = unit % parts[d] * length;
+    x.end[d] = size[d] - x.begin[d] < length ? size[d] : x.begin[d] + length;
+  }
+  return x;
+}
+
+static void L(zero_bias)(const L(back_block) * x, const int64_t stride[4], real *out) {
+  int64_t i_end = stride[2] ? x->end[2] : x->begin[2] + 1;
+  int64_t j_end = stride[3] ? x->end[3] : x->begin[3] + 1;
+  for (int64_t i = x->begin[2]; i < i_end; i++)
+    for (int64_t j = x->begin[3]; j < j_end; j++) out[i * stride[2] + j * stride[3]] = 0;
+}
+
+/* Sums over queries tile by tile, so that rounding errors grow with the number of tiles. */
+static void L(add_to_bias)(const L(back) * g, real *out) {
+  const L(score_tile) *t = &g->t;
+  const int64_t *stride = t->p->bias_stride;
+  out += t->i0 * stride[2] + t->j0 * stride[3];
+  for (int64_t i = 0; stride[2] && i < t->ni; i++)
+    for (int64_t j = 0; j < t->nj; j++)
+      out[i * stride[2] + j * stride[3]] += g->ds[j * t->width + i];
+  for (int64_t j = 0; !stride[2] && j < t->nj; j++) {
+    const real *ds = g->ds + j * t->width;
+    real sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < t->ni; i++) sum += ds[i];
+    out[j * stride[3]] += sum;
+  }
+}
+
+/* The bias is added to the scores last, so its gradient is theirs. */
+KERNEL(attention_backward_bias,
+       (const rill_attention_params *params, const real *q, const real *k, const real *v,
+        const real *o, const real *lse, const real *d_o, real *d_bias, int64_t unit_begin,
+        int64_t unit_end, void *workspace),
+       (params, q, k, v, o, lse, d_o, d_bias, unit_begin, unit_end, workspace)) {
+  const int64_t *stride = params->bias_stride;
+  L(back) g = {.q = q, .k = k, .v = v, .o = o, .lse = lse, .d_o = d_o};
+  L(back_init)(&g, params, workspace);
+  for (int64_t u = unit_begin; u < unit_end; u++) {
+    L(back_block) x = L(bias_block)(params, u);
+    real *out = d_bias + x.begin[0] * stride[0] + x.begin[1] * stride[1];
+    L(zero_bias)(&x, stride, out);
+    L(back_each)(&g, &x, L(add_to_bias), out);
+  }
+}
+
+/* A slope m adds -m |p - j| to the score of the query at p and key j (Press et al. 2021). */
+static void L(add_to_slope)(const L(back) * g, real *out) {
+  const L(score_tile) *t = &g->t;
+  real sum = 0;
+  for (int64_t j = 0; j < t->nj; j++) {
+    const real *ds = g->ds + j * t->width;
+    int64_t d = t->i0 + t->shift - (t->j0 + j);
+#pragma omp simd reduction(+ : sum)
+    for (int64_t i = 0; i < t->ni; i++) sum += (real)(d + i < 0 ? -(d + i) : d + i) * ds[i];
+  }
+  *out -= sum;
+}
+
+KERNEL(attention_backward_alibi,
+       (const rill_attention_params *params, const real *q, const real *k, const real *v,
+        const real *o, const real *lse, const real *d_o, real *d_alibi, int64_t unit_begin,
+        int64_t unit_end, void *workspace),
+       (params, q, k, v, o, lse, d_o, d_alibi, unit_begin, unit_end, workspace)) {
+  L(back) g = {.q = q, .k = k, .v = v, .o = o, .lse = lse, .d_o = d_o};
+  L(back_init)(&g, params, workspace);
+  for (int64_t h = unit_begin; h < unit_end; h++) {
+    L(back_block) x = {{0, h, 0, 0}, {params->batch, h + 1, params->q_len, params->k_len}};
+    d_alibi[h] = 0;
+    L(back_each)(&g, &x, L(add_to_slope), d_alibi + h);
+  }
+}
+
 /* ---- units ------------------------------------------------------------------------------------ */
 
 #if defined KERNEL_BASELINE && defined KERNEL_F32
@@ -199,6 +316,14 @@ int64_t rill_attention_backward_units(const rill_attention_params *p) {
   if (heads >= SPLIT_BELOW) return heads;
   return heads * L(score_tiles)(p->k_len) + p->batch * p->heads * L(score_tiles)(p->q_len);
 }
+
+int64_t rill_attention_backward_bias_units(const rill_attention_params *p) {
+  int64_t parts[4];
+  L(bias_parts)(p, parts);
+  return parts[0] * parts[1] * parts[2] * parts[3];
+}
+
+int64_t rill_attention_backward_alibi_units(const rill_attention_params *p) { return p->heads; }
 #endif
 
 #undef SPLIT_BELOW

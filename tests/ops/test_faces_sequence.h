@@ -8,7 +8,8 @@ enum {
   USE_ALIBI = 4,
   USE_WINDOW = 8,
   USE_DROPOUT = 16,
-  USE_SOFTCAP = 32
+  USE_SOFTCAP = 32,
+  USE_KEY_BIAS = 64 /* of keys alone */
 };
 enum { CONV_BIAS = 1, CONV_INITIAL = 2, CONV_SILU = 4, CONV_FINAL = 8 };
 enum {
@@ -24,17 +25,20 @@ enum {
 #include "ops/test_faces_types.h"
 
 /* batch, queries, keys, heads, key heads, width, causal, USE_ bits. */
-static const face_sizes attention_sizes = {7,
-                                           9,
-                                           {{1, 1, 1, 1, 1, 2, 0, 0},
-                                            {2, 0, 3, 2, 2, 4, 0, 0},
-                                            {2, 3, 0, 2, 2, 4, 0, 0},
-                                            {2, 5, 7, 4, 2, 6, 1, USE_ALIBI | USE_SOFTCAP},
-                                            {1, 33, 33, 3, 3, 17, 2, USE_MASK},
-                                            {1, 40, 45, 2, 1, 8, 0, USE_BIAS | USE_DROPOUT},
-                                            {1, 70, 70, 2, 2, 9, 1, USE_WINDOW | USE_DROPOUT},
-                                            {2, 131, 131, 3, 1, 32, 1, 0},
-                                            {1, 150, 150, 2, 2, 65, 0, USE_MASK | USE_ALIBI}}};
+static const face_sizes attention_sizes = {
+    8,
+    11,
+    {{1, 1, 2, 1, 1, 2, 0, USE_BIAS | USE_ALIBI},
+     {2, 0, 3, 2, 2, 4, 0, USE_KEY_BIAS},
+     {2, 3, 0, 2, 2, 4, 0, USE_ALIBI},
+     {2, 5, 7, 4, 2, 6, 1, USE_ALIBI | USE_SOFTCAP},
+     {1, 33, 33, 3, 3, 17, 2, USE_MASK},
+     {1, 40, 45, 2, 1, 8, 0, USE_BIAS | USE_DROPOUT},
+     {1, 70, 70, 2, 2, 9, 1, USE_WINDOW | USE_DROPOUT},
+     {2, 66, 70, 4, 2, 8, 1, USE_BIAS | USE_ALIBI | USE_SOFTCAP | USE_WINDOW},
+     {2, 131, 131, 3, 1, 32, 1, 0},
+     {1, 150, 150, 2, 2, 65, 0, USE_MASK | USE_ALIBI},
+     {2, 70, 133, 4, 2, 16, 0, USE_KEY_BIAS | USE_ALIBI | USE_DROPOUT}}};
 /* batch, steps, channels, taps, CONV_ bits. */
 static const face_sizes conv_sizes = {6,
                                       7,
@@ -103,35 +107,40 @@ static rill_attention_params N(attention_params)(const int64_t *size) {
   return p;
 }
 
-/* A mask of [queries, keys] for all batches and heads alike, and slopes: into params and options. */
+/* A mask of [queries, keys], or of keys alone, for all batches and heads alike, and slopes: into params
+ * and, as leaves, into options. */
 static void N(attention_extras)(rill_context *ctx, int64_t bits, rill_attention_params *p,
-                                rill_attention_options *o) {
-  int64_t scores[] = {p->q_len, p->k_len}, n = p->q_len * p->k_len;
+                                rill_tensor **mask, rill_tensor **alibi) {
+  int64_t rows = bits & USE_KEY_BIAS ? 1 : p->q_len, scores[] = {rows, p->k_len};
+  int64_t n = rows * p->k_len;
   if (bits & USE_MASK) {
     p->keep = face_mask(n);
     p->keep_stride[2] = p->k_len;
     p->keep_stride[3] = 1;
-    o->mask = rill_from_buffer(ctx, RILL_BOOL, scores, 2, p->keep);
+    *mask = rill_from_buffer(ctx, RILL_BOOL, scores, 2, p->keep);
   }
-  if (bits & USE_BIAS) {
+  if (bits & (USE_BIAS | USE_KEY_BIAS)) {
     REAL *bias = N(values)(n);
     p->bias = bias;
-    p->bias_stride[2] = p->k_len;
+    p->bias_stride[2] = rows == 1 ? 0 : p->k_len;
     p->bias_stride[3] = 1;
-    o->mask = N(tensor)(ctx, bias, scores, 2);
+    *mask = N(leaf)(ctx, bias, scores, 2);
   }
   if (bits & USE_ALIBI) {
     REAL *slopes = N(values)(p->heads);
     p->alibi = slopes;
-    o->alibi = N(tensor)(ctx, slopes, &p->heads, 1);
+    *alibi = N(leaf)(ctx, slopes, &p->heads, 1);
   }
 }
 
 static void N(attention)(rill_context *ctx, const face_case *c, const int64_t *size) {
   rill_attention_params p = N(attention_params)(size);
   rill_attention_options o = RILL_ATTENTION_OPTIONS_INIT;
+  rill_tensor *mask = NULL, *alibi = NULL;
   (void)c;
-  N(attention_extras)(ctx, size[7], &p, &o);
+  N(attention_extras)(ctx, size[7], &p, &mask, &alibi);
+  o.mask = mask;
+  o.alibi = alibi;
   o.causal = (rill_causal)p.causal;
   o.window = p.window;
   o.softcap = p.softcap;
@@ -144,15 +153,29 @@ static void N(attention)(rill_context *ctx, const face_case *c, const int64_t *s
   REAL *q = N(values)(nq), *k = N(values)(nk), *v = N(values)(nv), *g = N(values)(no);
   REAL *y = N(room)(no), *lse = N(room)(p.batch * p.heads * p.q_len);
   REAL *gq = N(room)(nq), *gk = N(room)(nk), *gv = N(room)(nv);
+  REAL *g_bias = N(room)(p.q_len * p.k_len + p.k_len), *g_alibi = N(room)(p.heads);
   void *workspace = face_take((int64_t)N(rill_attention_workspace)(&p), 1);
   face_status(rill_attention_check(&p));
   K(attention)(&p, q, k, v, y, lse, 0, rill_attention_units(&p), workspace);
   K(attention_backward)
   (&p, q, k, v, y, lse, g, gq, gk, gv, 0, rill_attention_backward_units(&p), workspace);
+  if (p.bias) {
+    int64_t units = rill_attention_backward_bias_units(&p);
+    K(attention_backward_bias)(&p, q, k, v, y, lse, g, g_bias, 0, units, workspace);
+  }
+  if (p.alibi) {
+    int64_t units = rill_attention_backward_alibi_units(&p);
+    K(attention_backward_alibi)(&p, q, k, v, y, lse, g, g_alibi, 0, units, workspace);
+  }
   rill_tensor *tq = N(leaf)(ctx, q, q_shape, 4), *tk = N(leaf)(ctx, k, k_shape, 4);
   rill_tensor *tv = N(leaf)(ctx, v, v_shape, 4);
   face_agree(ctx, DTYPE, &(face_value){rill_attention(ctx, tq, tk, tv, &o), y, no, g}, 1,
-             (face_grad[]){{"of q", tq, gq}, {"of k", tk, gk}, {"of v", tv, gv}}, 3);
+             (face_grad[]){{"of q", tq, gq},
+                           {"of k", tk, gk},
+                           {"of v", tv, gv},
+                           {"of mask", p.bias ? mask : NULL, g_bias},
+                           {"of alibi", alibi, g_alibi}},
+             5);
 }
 
 /* ---- causal_conv1d ---- */

@@ -175,10 +175,13 @@ def attention():
     kv_heads, group, width = random.randint(1, 2), random.randint(1, 2), random.choice((4, 8, 16))
     args = [randn([batch, queries, kv_heads * group, width])]
     args += [randn([batch, keys, kv_heads, width]) for _ in range(2)]
+    if random.random() < 0.5:
+        sizes = [size if random.random() < 0.6 else 1 for size in (batch, kv_heads * group, queries, keys)]
+        args.append(randn(sizes[random.randint(0, 4):]))
 
-    def function(q, k, v):
+    def function(q, k, v, mask=None):
         k, v = (t.repeat_interleave(group, 2) for t in (k, v))
-        return F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v))).transpose(1, 2)
+        return F.scaled_dot_product_attention(*(t.transpose(1, 2) for t in (q, k, v)), mask).transpose(1, 2)
 
     return "attention", args, {}, function
 

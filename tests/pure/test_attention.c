@@ -10,9 +10,9 @@ void openblas_set_num_threads(int n) __attribute__((weak));
 /* A case: its tensors in f64 and in f32, and what the dense computation gives. */
 typedef struct attention {
   rill_attention_params p;
-  int64_t nq, nk, nv, no, nl;
+  int64_t nq, nk, nv, no, nl, n_bias, n_alibi;
   double *q, *k, *v, *d_o, *o, *lse, *dq, *dk, *dv;
-  double *bias, *alibi;
+  double *bias, *alibi, *d_bias, *d_alibi; /* NULL without */
   uint8_t *keep;
 } attention;
 
@@ -61,7 +61,8 @@ static attention begin(int64_t batch, int64_t heads, int64_t kv_heads, int64_t q
 
 static void end(attention *a) {
   free(a->q), free(a->k), free(a->v), free(a->d_o), free(a->o), free(a->lse);
-  free(a->dq), free(a->dk), free(a->dv), free(a->bias), free(a->alibi), free(a->keep);
+  free(a->dq), free(a->dk), free(a->dv), free(a->keep);
+  free(a->bias), free(a->alibi), free(a->d_bias), free(a->d_alibi);
 }
 
 /* A keep mask of ones and zeros for [batch, heads, q_len, k_len]. */
@@ -76,34 +77,48 @@ static void add_keep(attention *a, double share) {
   p->keep_stride[0] = p->heads * p->q_len * p->k_len;
 }
 
-/* A bias for [q_len, k_len], one for all batches and heads; some places are -inf. */
-static void add_bias(attention *a) {
+enum { BATCHES = 1, HEADS = 2, QUERIES = 4, KEYS = 8 };
+
+/* A bias with the dims of `dims`, broadcast over the others; some places are -inf. */
+static void add_bias(attention *a, int dims) {
   rill_attention_params *p = &a->p;
+  int64_t sizes[] = {p->batch, p->heads, p->q_len, p->k_len};
   uint64_t seed = 6;
-  int64_t n = p->q_len * p->k_len;
-  a->bias = numbers(n, &seed);
-  for (int64_t i = 0; i < n; i += 7) a->bias[i] = -INFINITY;
+  a->n_bias = 1;
+  for (int d = 3; d >= 0; d--) {
+    if (!(dims >> d & 1)) continue;
+    p->bias_stride[d] = a->n_bias;
+    a->n_bias *= sizes[d];
+  }
+  a->bias = numbers(a->n_bias, &seed);
+  for (int64_t i = 3; i < a->n_bias; i += 7) a->bias[i] = -INFINITY;
+  a->d_bias = calloc((size_t)a->n_bias + 1, 8);
   p->bias = a->bias;
-  p->bias_stride[2] = p->k_len, p->bias_stride[3] = 1;
 }
 
 static void add_alibi(attention *a) {
+  a->n_alibi = a->p.heads;
   a->alibi = malloc((size_t)a->p.heads * 8);
   for (int64_t h = 0; h < a->p.heads; h++)
     a->alibi[h] = exp2(-8.0 * (double)(h + 1) / (double)a->p.heads);
+  a->d_alibi = calloc((size_t)a->p.heads, 8);
   a->p.alibi = a->alibi;
 }
 
 /* ---- the dense computation -------------------------------------------------------------------- */
 
+static int64_t bias_at(const rill_attention_params *p, int64_t b, int64_t h, int64_t i, int64_t j) {
+  const int64_t *s = p->bias_stride;
+  return b * s[0] + h * s[1] + i * s[2] + j * s[3];
+}
+
 static bool sees(const rill_attention_params *p, int64_t b, int64_t h, int64_t i, int64_t j) {
-  const int64_t *ks = p->keep_stride, *bs = p->bias_stride;
+  const int64_t *ks = p->keep_stride;
   int64_t at = p->causal == RILL_ATTENTION_TOP_LEFT ? i : i + p->k_len - p->q_len;
   if (p->causal != RILL_ATTENTION_FULL && j > at) return false;
   if (p->window && j <= at - p->window) return false;
   if (p->keep && !p->keep[b * ks[0] + h * ks[1] + i * ks[2] + j * ks[3]]) return false;
-  return !p->bias ||
-         ((const double *)p->bias)[b * bs[0] + h * bs[1] + i * bs[2] + j * bs[3]] != -INFINITY;
+  return !p->bias || ((const double *)p->bias)[bias_at(p, b, h, i, j)] != -INFINITY;
 }
 
 static double keeps(const rill_attention_params *p, int64_t b, int64_t h, int64_t i, int64_t j) {
@@ -134,9 +149,7 @@ static void dense_row(attention *a, int64_t b, int64_t h, int64_t i) {
       s[j] = p->softcap * t;
     }
     if (a->alibi) s[j] -= a->alibi[h] * fabs((double)(pos - j));
-    if (a->bias)
-      s[j] += a->bias[b * p->bias_stride[0] + h * p->bias_stride[1] + i * p->bias_stride[2] +
-                      j * p->bias_stride[3]];
+    if (a->bias) s[j] += a->bias[bias_at(p, b, h, i, j)];
     max = fmax(max, s[j]);
   }
   for (int64_t j = 0; j < p->k_len; j++)
@@ -158,7 +171,9 @@ static void dense_row(attention *a, int64_t b, int64_t h, int64_t i) {
       dp += z * a->d_o[ot + c] * a->v[vt + c];
       a->dv[vt + c] += z * s[j] * a->d_o[ot + c];
     }
-    double ds = s[j] * (dp - dot) * slope[j] * scale;
+    double d_score = s[j] * (dp - dot), ds = d_score * slope[j] * scale;
+    if (a->bias) a->d_bias[bias_at(p, b, h, i, j)] += d_score;
+    if (a->alibi) a->d_alibi[h] -= fabs((double)(pos - j)) * d_score;
     for (int64_t c = 0; c < p->head_dim; c++) {
       a->dq[at + c] += ds * a->k[kt + c];
       a->dk[kt + c] += ds * a->q[at + c];
@@ -176,7 +191,7 @@ static void dense(attention *a) {
 /* ---- the kernels, twice: in one piece, and unit by unit backwards with dirty scratch ----------- */
 
 typedef struct outputs {
-  void *o, *lse, *dq, *dk, *dv;
+  void *o, *lse, *dq, *dk, *dv, *d_bias, *d_alibi;
 } outputs;
 
 static void *dirty(int64_t n, size_t size) {
@@ -191,9 +206,11 @@ static void *dirty(int64_t n, size_t size) {
   static outputs run_##SUFFIX(const attention *a, const TYPE *q, const TYPE *k, const TYPE *v,     \
                               const TYPE *d_o, const rill_attention_params *p, bool pieces) {      \
     size_t z = sizeof(TYPE), bytes = rill_attention_workspace_##SUFFIX(p);                         \
-    outputs r = {dirty(a->no, z), dirty(a->nl, z), dirty(a->nq, z), dirty(a->nk, z),               \
-                 dirty(a->nv, z)};                                                                 \
+    outputs r = {dirty(a->no, z), dirty(a->nl, z),     dirty(a->nq, z),     dirty(a->nk, z),       \
+                 dirty(a->nv, z), dirty(a->n_bias, z), dirty(a->n_alibi, z)};                      \
     int64_t n = rill_attention_units(p), m = rill_attention_backward_units(p);                     \
+    int64_t nb = p->bias ? rill_attention_backward_bias_units(p) : 0;                              \
+    int64_t na = p->alibi ? rill_attention_backward_alibi_units(p) : 0;                            \
     for (int64_t u = pieces ? n : 1; u-- > 0;) {                                                   \
       void *w = dirty((int64_t)bytes, 1);                                                          \
       rill_attention_##SUFFIX(p, q, k, v, r.o, r.lse, pieces ? u : 0, pieces ? u + 1 : n, w);      \
@@ -205,6 +222,18 @@ static void *dirty(int64_t n, size_t size) {
                                        pieces ? u : 0, pieces ? u + 1 : m, w);                     \
       free(w);                                                                                     \
     }                                                                                              \
+    for (int64_t u = pieces ? nb : 1; u-- > 0;) {                                                  \
+      void *w = dirty((int64_t)bytes, 1);                                                          \
+      rill_attention_backward_bias_##SUFFIX(p, q, k, v, r.o, r.lse, d_o, r.d_bias, pieces ? u : 0, \
+                                            pieces ? u + 1 : nb, w);                               \
+      free(w);                                                                                     \
+    }                                                                                              \
+    for (int64_t u = pieces ? na : 1; u-- > 0;) {                                                  \
+      void *w = dirty((int64_t)bytes, 1);                                                          \
+      rill_attention_backward_alibi_##SUFFIX(p, q, k, v, r.o, r.lse, d_o, r.d_alibi,               \
+                                             pieces ? u : 0, pieces ? u + 1 : na, w);              \
+      free(w);                                                                                     \
+    }                                                                                              \
     return r;                                                                                      \
   }                                                                                                \
   static void same_##SUFFIX(const attention *a, outputs x, outputs y) {                            \
@@ -212,12 +241,15 @@ static void *dirty(int64_t n, size_t size) {
     ck_assert(!memcmp(x.o, y.o, (size_t)a->no * z) && !memcmp(x.lse, y.lse, (size_t)a->nl * z));   \
     ck_assert(!memcmp(x.dq, y.dq, (size_t)a->nq * z) && !memcmp(x.dk, y.dk, (size_t)a->nk * z));   \
     ck_assert(!memcmp(x.dv, y.dv, (size_t)a->nv * z));                                             \
+    ck_assert(!memcmp(x.d_bias, y.d_bias, (size_t)a->n_bias * z));                                 \
+    ck_assert(!memcmp(x.d_alibi, y.d_alibi, (size_t)a->n_alibi * z));                              \
   }                                                                                                \
   static void near_##SUFFIX(const attention *a, outputs x, double tolerance, const char *name) {   \
-    const TYPE *got[5] = {x.o, x.lse, x.dq, x.dk, x.dv};                                           \
-    const double *want[5] = {a->o, a->lse, a->dq, a->dk, a->dv};                                   \
-    int64_t n[5] = {a->no, a->nl, a->nq, a->nk, a->nv};                                            \
-    for (int i = 0; i < 5; i++) {                                                                  \
+    const TYPE *got[] = {x.o, x.lse, x.dq, x.dk, x.dv, x.d_bias, x.d_alibi};                       \
+    const double *want[] = {a->o, a->lse, a->dq, a->dk, a->dv, a->d_bias, a->d_alibi};             \
+    const char *const names[] = {"o", "lse", "dq", "dk", "dv", "d_bias", "d_alibi"};               \
+    int64_t n[] = {a->no, a->nl, a->nq, a->nk, a->nv, a->n_bias, a->n_alibi};                      \
+    for (int i = 0; i < 7; i++) {                                                                  \
       double e = rms_ratio_##SUFFIX(got[i], want[i], n[i]), far = 0, size = 0;                     \
       for (int64_t j = 0; j < n[i]; j++) size = fmax(size, fabs(want[i][j]));                      \
       for (int64_t j = 0; j < n[i]; j++)                                                           \
@@ -225,11 +257,11 @@ static void *dirty(int64_t n, size_t size) {
           far = fmax(far, fabs((double)got[i][j] - want[i][j]));                                   \
       ck_assert_msg(size < 1e-13 ? far < tolerance : e < (i < 2 ? 1 : 5) * tolerance,              \
                     "%s " #SUFFIX " level %d: %s %.1e, largest difference %.1e", name,             \
-                    cpu_level(), (const char *[]){"o", "lse", "dq", "dk", "dv"}[i], e, far);       \
+                    cpu_level(), names[i], e, far);                                                \
     }                                                                                              \
   }                                                                                                \
   static void drop_##SUFFIX(outputs x) {                                                           \
-    free(x.o), free(x.lse), free(x.dq), free(x.dk), free(x.dv);                                    \
+    free(x.o), free(x.lse), free(x.dq), free(x.dk), free(x.dv), free(x.d_bias), free(x.d_alibi);   \
   }
 
 RUN(float, f32)
@@ -247,7 +279,7 @@ static void check(attention a, const char *name) {
 
   float *q = narrow(a.q, a.nq), *k = narrow(a.k, a.nk), *v = narrow(a.v, a.nv);
   float *d_o = narrow(a.d_o, a.no);
-  float *bias = a.bias ? narrow(a.bias, a.p.q_len * a.p.k_len) : NULL;
+  float *bias = a.bias ? narrow(a.bias, a.n_bias) : NULL;
   float *alibi = a.alibi ? narrow(a.alibi, a.p.heads) : NULL;
   rill_attention_params p = a.p;
   p.bias = bias, p.alibi = alibi;
@@ -321,7 +353,7 @@ START_TEST(biases_caps_and_slopes) {
       attention a = begin(2, 4, 2, 75, 130, 16, 32, x & 1);
       a.p.causal = causals[c];
       a.p.scale = 0.7;
-      if (x & 1) add_bias(&a);
+      if (x & 1) add_bias(&a, QUERIES | KEYS);
       if (x & 2) add_alibi(&a);
       if (x & 4) a.p.softcap = 1.5;
       if (x & 8) add_keep(&a, 0.6);
@@ -337,6 +369,7 @@ START_TEST(dropout) {
     a.p.causal = causals[c];
     a.p.dropout = 0.3, a.p.seed = 0x123456789abcdef, a.p.offset = UINT64_C(0xfffffff0);
     if (c == 1) a.p.softcap = 2;
+    if (c == 2) add_bias(&a, HEADS | KEYS), add_alibi(&a);
     ck_assert_uint_eq(rill_attention_dropout_blocks(&a.p), 2 * 4 * 75 * 33);
     check(a, "dropout");
   }
@@ -349,6 +382,21 @@ START_TEST(masks_broadcast) {
   add_keep(&a, 0.5); /* key padding: [batch, 1, 1, k_len] */
   a.p.keep_stride[0] = 70, a.p.keep_stride[1] = a.p.keep_stride[2] = 0;
   check(a, "broadcast");
+}
+END_TEST
+
+/* The gradient of a bias sums over the dims that it is broadcast over, whichever they are. */
+START_TEST(biases_broadcast) {
+  cpu_set_level(_i);
+  for (int dims = 0; dims < 16; dims++)
+    for (int c = 0; c < 3; c++) {
+      attention a = begin(2, 4, 2, 70, 133, 6, 8, dims & 1);
+      a.p.causal = causals[c];
+      if (c == 1) a.p.window = 50;
+      add_bias(&a, dims);
+      if (dims & 4) add_alibi(&a);
+      check(a, "bias dims");
+    }
 }
 END_TEST
 
@@ -386,6 +434,8 @@ START_TEST(hidden_nan_does_not_leak) {
     add_keep(&a, 0.8);
     p->keep_stride[0] = p->keep_stride[1] = p->keep_stride[2] = 0; /* hides keys from all */
     if (x & 1) p->softcap = 3;
+    add_bias(&a, HEADS | (x & 1 ? QUERIES : KEYS));
+    add_alibi(&a);
     for (int64_t h = 0; h < 9; h++)
       for (int64_t j = 0; j < 140; j++) {
         if (a.keep[j] && !(p->causal && j >= 70)) continue;
@@ -450,6 +500,8 @@ START_TEST(empty_sizes) {
     for (int c = 0; c < 3; c++) {
       attention a = begin(sizes[s][0], 2, 1, sizes[s][1], sizes[s][2], 4, 4, true);
       a.p.causal = causals[c];
+      add_bias(&a, s == 0 ? KEYS : c == 0 ? BATCHES : c == 1 ? KEYS : QUERIES | KEYS);
+      add_alibi(&a);
       check(a, "empty");
     }
 }
@@ -498,6 +550,7 @@ static TCase *tcase(void) {
   tcase_add_loop_test(c, biases_caps_and_slopes, 0, CPU_LEVELS);
   tcase_add_loop_test(c, dropout, 0, CPU_LEVELS);
   tcase_add_loop_test(c, masks_broadcast, 0, CPU_LEVELS);
+  tcase_add_loop_test(c, biases_broadcast, 0, CPU_LEVELS);
   tcase_add_loop_test(c, rows_that_see_nothing, 0, CPU_LEVELS);
   tcase_add_loop_test(c, hidden_nan_does_not_leak, 0, CPU_LEVELS);
   tcase_add_loop_test(c, seen_nan_reaches_its_rows_only, 0, CPU_LEVELS);

@@ -1,4 +1,4 @@
-/* The pure face: attention (src/pure/attention.c), by the rules of rill/pure.h. */
+/* The pure face: attention (src/pure/attention.c, attention_backward.c), by the rules of rill/pure.h. */
 #ifndef RILL_PURE_ATTENTION_H
 #define RILL_PURE_ATTENTION_H
 
@@ -59,7 +59,7 @@ RILL_API rill_status rill_attention_check(const rill_attention_params *params);
 RILL_API int64_t rill_attention_units(const rill_attention_params *params);
 RILL_API int64_t rill_attention_backward_units(const rill_attention_params *params);
 
-/* Bytes of a workspace, for forward and backward alike; of any alignment. */
+/* Bytes of a workspace, for forward and every backward alike; of any alignment. */
 RILL_API size_t rill_attention_workspace_f32(const rill_attention_params *params);
 RILL_API size_t rill_attention_workspace_f64(const rill_attention_params *params);
 
@@ -75,8 +75,8 @@ RILL_API void rill_attention_f64(const rill_attention_params *params, const doub
                                  const double *k, const double *v, double *o, double *lse,
                                  int64_t unit_begin, int64_t unit_end, void *workspace);
 
-/* Units of the backward: gradients of q, k and v in their layouts (overwritten), from that of o. None
- * goes to bias or alibi. Dao 2023, algorithm 2. */
+/* Units of the backward: gradients of q, k and v in their layouts (overwritten), from that of o. Dao
+ * 2023, algorithm 2. */
 RILL_API void rill_attention_backward_f32(const rill_attention_params *params, const float *q,
                                           const float *k, const float *v, const float *o,
                                           const float *lse, const float *d_o, float *dq, float *dk,
@@ -87,6 +87,36 @@ RILL_API void rill_attention_backward_f64(const rill_attention_params *params, c
                                           const double *lse, const double *d_o, double *dq,
                                           double *dk, double *dv, int64_t unit_begin,
                                           int64_t unit_end, void *workspace);
+
+/* The gradient of the bias, in the bias's layout: summed over the dims whose stride is 0, and 0 where the
+ * bias is -inf or another mask hides the place. The scores are made once more, tile by tile: memory stays
+ * linear in time but for d_bias. Cut into units of its own: any cut gives the same bits. */
+RILL_API int64_t rill_attention_backward_bias_units(const rill_attention_params *params);
+RILL_API void rill_attention_backward_bias_f32(const rill_attention_params *params, const float *q,
+                                               const float *k, const float *v, const float *o,
+                                               const float *lse, const float *d_o, float *d_bias,
+                                               int64_t unit_begin, int64_t unit_end,
+                                               void *workspace);
+RILL_API void rill_attention_backward_bias_f64(const rill_attention_params *params, const double *q,
+                                               const double *k, const double *v, const double *o,
+                                               const double *lse, const double *d_o, double *d_bias,
+                                               int64_t unit_begin, int64_t unit_end,
+                                               void *workspace);
+
+/* The gradients of alibi's slopes, d_alibi [heads]: minus the sums of |p - j| times a score's gradient. In
+ * units of its own, likewise. */
+RILL_API int64_t rill_attention_backward_alibi_units(const rill_attention_params *params);
+RILL_API void rill_attention_backward_alibi_f32(const rill_attention_params *params, const float *q,
+                                                const float *k, const float *v, const float *o,
+                                                const float *lse, const float *d_o, float *d_alibi,
+                                                int64_t unit_begin, int64_t unit_end,
+                                                void *workspace);
+RILL_API void rill_attention_backward_alibi_f64(const rill_attention_params *params,
+                                                const double *q, const double *k, const double *v,
+                                                const double *o, const double *lse,
+                                                const double *d_o, double *d_alibi,
+                                                int64_t unit_begin, int64_t unit_end,
+                                                void *workspace);
 
 #ifdef __cplusplus
 }
