@@ -68,7 +68,13 @@ LIBS      := $(BLAS_LIBS) -lm -pthread
 
 # Kernels: vectorised, with IEEE special values kept (no -ffast-math). Each file of src/pure/ is
 # compiled for each of its types and each instruction set. A file that needs other types than f32
-# and f64 says so here: KERNEL_TYPES_window := f32 f64 i8 u8 i16 i32 i64
+# and f64 says so here.
+KERNEL_TYPES_window := f32 f64 i8 u8 i16 i32 i64
+KERNEL_TYPES_window_call := f32
+KERNEL_TYPES_window_loops := i8 i16 i32 i64
+KERNEL_TYPES_window_move := f32
+KERNEL_TYPES_window_plan := f32
+KERNEL_TYPES_window_run := f32
 # -O2 is as fast as -O3 where `omp simd` says what to vectorise, at half the size; register tiles want
 # their loops unrolled, which -O3 does.
 KERNEL_OPT_matmul := -O3

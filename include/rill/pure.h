@@ -23,5 +23,6 @@
 #include "rill/pure/causal_conv1d.h"
 #include "rill/pure/optim.h"
 #include "rill/pure/move.h"
+#include "rill/pure/window.h"
 
 #endif

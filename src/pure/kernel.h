@@ -5,7 +5,8 @@
  * KERNEL_AVX512. There is no include guard: the amalgamation includes this once per pass.
  *
  * Within a pass
- *   real            float or double
+ *   real            float or double; where a kernel is compiled for other types (KERNEL_I8 and so on,
+ *                   see the Makefile), `integer` is int8_t, uint8_t, int16_t, int32_t or int64_t
  *   L(name)         a name local to the pass: wrap every static function and type in it
  *   KERNEL(name, (parameters), (arguments)) { body }
  *                   defines the kernel, and in the baseline pass also the public function
@@ -23,6 +24,7 @@
 #undef REAL_INFINITY
 #undef REAL_MAX
 #undef R
+#undef integer
 
 #if defined KERNEL_F32
 #define real          float
@@ -38,6 +40,21 @@
 #define REAL_INFINITY __builtin_inf()
 #define REAL_MAX      1.79769313486231570815e+308
 #define R(x)          x
+#elif defined KERNEL_I8
+#define integer     int8_t
+#define KERNEL_TYPE i8
+#elif defined KERNEL_U8
+#define integer     uint8_t
+#define KERNEL_TYPE u8
+#elif defined KERNEL_I16
+#define integer     int16_t
+#define KERNEL_TYPE i16
+#elif defined KERNEL_I32
+#define integer     int32_t
+#define KERNEL_TYPE i32
+#elif defined KERNEL_I64
+#define integer     int64_t
+#define KERNEL_TYPE i64
 #endif
 
 #if defined KERNEL_BASELINE

@@ -201,6 +201,7 @@ static measure lay_out(const char *text, json entry) {
   S(rill_optimizer_options, eps, 1)                                                                \
   S(rill_schedule, gamma, 1)                                                                       \
   S(rill_attention_params, offset, 1)                                                              \
+  S(rill_window_params, last, 1)                                                                   \
   S(rill_rope_params, inverse, 1)                                                                  \
   S(rill_selective_scan_params, delta_softplus, 1)                                                 \
   S(rill_causal_conv1d_params, silu, 1)                                                            \
@@ -326,6 +327,18 @@ START_TEST(enums_have_the_values_of_the_constants) {
       V(rill_attention_causal, RILL_ATTENTION_FULL),
       V(rill_attention_causal, RILL_ATTENTION_BOTTOM_RIGHT),
       V(rill_attention_causal, RILL_ATTENTION_TOP_LEFT),
+      V(rill_window_mode, RILL_WINDOW_VALID),
+      V(rill_window_mode, RILL_WINDOW_SAME),
+      V(rill_window_mode, RILL_WINDOW_FULL),
+      V(rill_window_mode, RILL_WINDOW_CAUSAL),
+      V(rill_window_edge, RILL_WINDOW_IGNORE),
+      V(rill_window_edge, RILL_WINDOW_CONSTANT),
+      V(rill_window_edge, RILL_WINDOW_NEAREST),
+      V(rill_window_edge, RILL_WINDOW_REFLECT),
+      V(rill_window_edge, RILL_WINDOW_MIRROR),
+      V(rill_window_edge, RILL_WINDOW_WRAP),
+      V(rill_window_nan, RILL_WINDOW_NAN_PROPAGATE),
+      V(rill_window_nan, RILL_WINDOW_NAN_IGNORE),
       V(rill_value_kind, RILL_VALUE_NONE),
       V(rill_value_kind, RILL_VALUE_TENSOR),
       V(rill_value_kind, RILL_VALUE_TENSORS),

@@ -83,12 +83,14 @@ static bool computes(const char *name) {
 
 /* These are the pure face of something else than an op. */
 static const char *const without_op[] = {
-    "rill_rand_f32",       "rill_randn_f32",         "rill_fill_f32", /* factories */
-    "rill_accumulate_f32",                                            /* backward's sums */
-    "rill_scale_f32",      "rill_sum_squares_f32",                    /* clipping */
-    "rill_sgd_f32",        "rill_adam_f32",          "rill_adamw_f32",
-    "rill_ema_f32",                                                            /* optimizers */
-    "rill_prod_f32",       "rill_prod_backward_f32", "rill_max_backward_f32"}; /* pure alone */
+    "rill_rand_f32",          "rill_randn_f32",         "rill_fill_f32", /* factories */
+    "rill_accumulate_f32",                                               /* backward's sums */
+    "rill_scale_f32",         "rill_sum_squares_f32",                    /* clipping */
+    "rill_sgd_f32",           "rill_adam_f32",          "rill_adamw_f32",
+    "rill_ema_f32",                                                              /* optimizers */
+    "rill_prod_f32",          "rill_prod_backward_f32", "rill_max_backward_f32", /* pure alone */
+    "rill_window_max_f32",    "rill_window_min_f32",    "rill_window_minmax_f32",
+    "rill_window_argmax_f32", "rill_window_argmin_f32"};
 
 static void note_all_calls(void) {
   rill_context *ctx = face_context(0);

@@ -1,0 +1,160 @@
+/* What the files of the sliding windows share: window.c has the faces, window_call.c what they check,
+ * window_plan.c the geometry, window_run.c leads the way through the array, window_loops.c has the loops that do the work.
+ *
+ * Loops know signed integers of 8, 16, 32 and 64 bits only, and maxima only. A key is a sample's bits so
+ * transformed that the larger key is the sample wanted: see window_keys. So the loops alone are compiled
+ * for each instruction set, and four times rather than for seven types, maxima and minima. */
+#ifndef RILL_SRC_PURE_WINDOW_H
+#define RILL_SRC_PURE_WINDOW_H
+
+#include "rill/pure.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Columns of a unit, and how many outputs it has at least where a row has as many. */
+#define WINDOW_UNIT_COLUMNS 2048
+#define WINDOW_UNIT_OUTPUTS 65536
+
+/* How bits become keys, all as integers of the key's width. A float's bits sort like integers when the
+ * negative ones have all but the sign flipped (`mask`); unsigned integers do with the top bit flipped,
+ * minima with all bits flipped (`flip`). NaN goes to the highest key, or to the lowest but one. The
+ * lowest key stands for what lies beyond the ends. */
+typedef struct window_keys {
+  int64_t mask, flip;
+  int64_t infinity;      /* bits without sign above this are NaN; the type's maximum: none are */
+  int64_t nan;           /* the key of NaN                                                     */
+  int64_t negative_zero; /* the bits to take for those of the sign alone                       */
+  int64_t lowest;        /* the bits that the lowest key means                                 */
+  int64_t pad;           /* the bits of the pad value                                          */
+} window_keys;
+
+/* A type as the faces see it; positions of maxima have the size of keys, so indices of narrow samples
+ * take keys of 32 bits. */
+typedef enum window_type {
+  WINDOW_F32,
+  WINDOW_F64,
+  WINDOW_I8,
+  WINDOW_U8,
+  WINDOW_I16,
+  WINDOW_I32,
+  WINDOW_I64,
+} window_type;
+
+/* Padded place p along n is sample p - lead. With dilation d, every d-th place lies in one row of
+ * its own: p = row * d + phase. A row's phases times the inner dim are its `wide` columns, and the
+ * window takes k samples straight down a column. */
+typedef struct window_job {
+  int64_t outer, n, inner, k, stride, dilation;
+  int64_t x_stride[3], y_stride[3];
+  int64_t lead;   /* places before sample 0                         */
+  int64_t dense;  /* outputs with a stride of 1                     */
+  int64_t first;  /* the one of these that is output 0              */
+  int64_t length; /* outputs                                        */
+  int64_t wide, rows;
+  int64_t panels, chunks, chunk_rows; /* units: outer * panels * chunks */
+  bool x_flat, y_flat;                /* n and inner are contiguous as one */
+  bool backwards;                     /* x and y are walked from the end: the last index wins */
+  bool in_place;
+  bool arg; /* indices are wanted */
+  rill_window_edge edge;
+  const char *x;
+  char *y;
+  int64_t *index;
+  window_type type;
+  int64_t size, key_size; /* bytes of a sample and of a key */
+  window_keys keys;
+} window_job;
+
+/* The job of params without its pointers and keys. */
+rill_status window_plan(const rill_window_params *p, window_job *job);
+
+/* From here on indices count from the other end. */
+void window_turn(window_job *job);
+
+/* Do x and y, with sizes in bytes, share memory? y has y's strides; with `outputs` x has them, too. */
+bool window_overlap(const window_job *job, bool outputs, const void *x, int64_t x_size,
+                    const void *y, int64_t y_size);
+
+/* Are x and y, of one type, the same memory in a way that lets y replace x? */
+bool window_same(const window_job *job, const void *x, const void *y, int64_t begin, int64_t end);
+
+/* The sample that place p of the endless row repeats; -1 where it is the pad value or nothing. The next
+ * *run places go on in steps of *step (1, 0 or -1) samples. p counts from sample 0. */
+int64_t window_stretch(const window_job *job, int64_t p, int64_t *step, int64_t *run);
+
+/* Bytes that window_run needs, and units begin ... end of the job: values to y, or indices and (where y
+ * is not NULL) the samples there. */
+size_t window_bytes(const window_job *job);
+void window_run(const window_job *job, int64_t begin, int64_t end, void *workspace);
+
+/* What the faces call. Either of y_min and y_max may be NULL where it is not wanted. */
+size_t window_workspace(window_type type, const rill_window_params *p);
+rill_status window_values(window_type type, const rill_window_params *p, const void *x, void *y_min,
+                          void *y_max, int64_t begin, int64_t end, void *workspace);
+rill_status window_indices(window_type type, const rill_window_params *p, const void *x,
+                           int64_t *index, void *y, bool min, int64_t begin, int64_t end,
+                           void *workspace);
+
+/* ---- loops, for keys of one width ------------------------------------------------------------- */
+
+/* A vector of the widest instruction set, in bytes: loops work on whole ones, so what they read and
+ * write of the workspace may be as much as that beyond what they are asked for. */
+#define WINDOW_VECTOR 64
+
+/* Where the next chunk's samples are, and its outputs: asked for while this one is worked on, for the
+ * processor by itself foresees it too late. In bytes. */
+typedef struct window_ahead {
+  const char *x;
+  int64_t pitch; /* of x, from one row to the next */
+  int64_t y;     /* from an output to that of the next chunk */
+} window_ahead;
+
+/* Some rows on their way down, `vectors` of columns wide: m the maxima of windows, with rows `width` keys
+ * apart, and suffix, prefix as in window_run.c; *_at are the positions of these keys. */
+typedef struct window_rows {
+  const window_keys *keys;
+  const void *m, *m_at;
+  int64_t width;
+  int64_t d; /* keys from a maximum to the one that it is joined with */
+  void *suffix, *suffix_at;
+  int64_t pitch; /* of suffix */
+  void *prefix, *prefix_at;
+  void *y; /* samples, or positions */
+  int64_t y_pitch;
+  int64_t rows, vectors;
+  window_ahead ahead;
+} window_rows;
+
+typedef struct window_loops {
+  /* to[i] = the key of x[i]; in place, too */
+  void (*take)(const window_keys *keys, const void *x, int64_t n, void *to);
+  /* a[i] = the maximum of a[i], a[i + s[0]], a[i + s[1]], a[i + s[2]] */
+  void (*quad)(void *a, int64_t n, const int64_t s[3]);
+  /* likewise, and y[i] = the sample with that key; writes n samples */
+  void (*quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3], void *y,
+                   window_ahead ahead);
+  /* In each row: m = the maximum of m and what lies d keys further on, prefix = that of prefix and m,
+   * y = the sample of that of prefix and suffix; then suffix = m. The last vector goes first. */
+  void (*down)(const window_rows *rows);
+  /* A vector of columns, `rows` rows up: suffix[r] = that of suffix[r], suffix[r + 1] ... and start. */
+  void (*up)(void *suffix, int64_t pitch, int64_t rows, const void *start);
+
+  /* The same of pairs of keys and positions, for keys of 32 and 64 bits: what lies further on wins only
+   * with a larger key. Of the result only the positions are kept. */
+  void (*quad_at)(void *a, void *at, int64_t n, const int64_t s[3], window_ahead ahead);
+  void (*down_at)(const window_rows *rows);
+  void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, const void *start,
+                const void *start_at);
+  /* at[i] = first + i */
+  void (*count)(void *at, int64_t first, int64_t n);
+  /* index[i] = at[i] - less */
+  void (*widen)(int64_t *index, const void *at, int64_t less, int64_t n);
+} window_loops;
+
+void rill_window_loops_i8(window_loops *loops);
+void rill_window_loops_i16(window_loops *loops);
+void rill_window_loops_i32(window_loops *loops);
+void rill_window_loops_i64(window_loops *loops);
+
+#endif

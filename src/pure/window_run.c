@@ -1,0 +1,315 @@
+/* Leads the sliding windows through the array, in tiles and blocks. All that takes time is in
+ * window_loops.c; here sizes of samples and keys are numbers, so all types share one copy.
+ *
+ * A tile is a panel of columns that lie side by side in memory, so a row further down is `columns` keys
+ * further on, and every loop runs across flat memory in vectors of independent columns. A single row
+ * of samples is a panel of one column. Two algorithms:
+ *
+ * Doubling: m[i] = max(m[i], m[i + s], m[i + 2s], m[i + 3s]) makes windows of 4s samples of those of s,
+ * and overlapping windows make those of any size between. For short windows that is all.
+ *
+ * Van Herk's (1992) and Gil and Werman's (1993), for the others. Doubling goes to windows of some
+ * `group` rows, as many as make a vector; samples that far apart are then columns of their own, of a
+ * matrix whose rows are `width` = group * columns keys. A window of k = block * group + halo + 1 samples
+ * takes block + 1 such rows, each entry the maximum of halo + 1 samples. Rows are seen in blocks: a
+ * window is what is left of one block, whose maxima from each row to the block's end are at hand
+ * (suffix), and the start of the next one (prefix). While the prefix grows, its rows are kept; at the end
+ * of the block one pass backwards makes the suffixes of them. So a sample costs the same whatever k, and
+ * is read once. */
+#include "pure/kernel.h"
+#include "pure/window_tile.h"
+
+#include <string.h>
+
+#if defined KERNEL_BASELINE && defined KERNEL_F32
+
+/* Bytes of the keys that are done at once, and of a tile's row: what the nearest cache holds. */
+#define CHUNK 8192
+#define PANEL 2048
+
+/* Where rows from `row` on go at once, if they lie in y as in the tile; else NULL. *pitch: from one
+ * of the tile's rows to the next. */
+static char *target(const window_tile *t, int64_t row, int64_t rows, int64_t *pitch) {
+  const window_job *w = t->job;
+  bool narrow = t->columns != w->wide;
+  *pitch = narrow ? w->wide : t->width;
+  if (w->arg || !w->y_flat || w->stride != 1 || (row + rows) * w->wide > w->dense * w->inner)
+    return NULL;
+  if (t->direct ? narrow : t->width != t->pitch || (narrow && t->group != 1)) return NULL;
+  return w->y + (t->y + window_row_places(t, row)) * t->size;
+}
+
+/* The samples that follow those of rows row ... row + rows, if they lie as these, and outputs `pitch`
+ * apart. Behind the last sample is often the next row of x; an address that is none does no harm. */
+static window_ahead ahead_of(const window_tile *t, int64_t row, int64_t rows, int64_t pitch) {
+  const window_job *w = t->job;
+  bool narrow = t->columns != w->wide;
+  int64_t place = window_row_places(t, row + rows) - w->lead * w->inner;
+  return (window_ahead){.x = t->x + (w->x_flat ? place * w->size : 0),
+                        .pitch = w->x_flat ? (narrow ? w->wide : t->width) * w->size : 0,
+                        .y = t->chunk * pitch * t->size};
+}
+
+/* ---- the layout of a tile --------------------------------------------------------------------- */
+
+/* Which algorithm, and in what sizes. */
+static void tile_plan(window_tile *t, const window_job *w, int64_t columns) {
+  int64_t k = w->k, group = 1;
+  t->job = w;
+  t->size = w->key_size;
+  t->lanes = WINDOW_VECTOR / t->size;
+  t->columns = columns;
+  while (group * columns < t->lanes) group *= 2;
+  /* Blocks of few rows cost more than another doubling does. */
+  t->direct = k <= (group > 1 ? 8 * group : 4);
+  t->group = t->direct ? 1 : group;
+  t->base = t->group;
+  while (t->direct && 4 * t->base < k) t->base *= 4;
+  t->halo = t->direct ? k - 1 : group - 1 + k % group;
+  t->block = t->direct ? 0 : k / group - 1;
+  t->stored = window_least(t->block, w->rows / t->group + 1);
+  t->width = t->group * columns;
+  t->pitch = (t->width + t->lanes - 1) / t->lanes * t->lanes;
+  t->chunk = window_least((t->width > t->lanes ? 2 : 1) * CHUNK / (t->width * t->size),
+                          w->rows / t->group + 1 + t->block);
+  if (t->chunk < 1) t->chunk = 1;
+  t->tail_row = (w->lead + w->n) / w->dilation;
+}
+
+/* Takes n keys and a vector from the workspace (or only counts their bytes). Arrays start at different
+ * distances from multiples of 4 kB, since loads wait for stores that seem to be to their address. */
+static char *room(char *workspace, size_t *bytes, int64_t size, int64_t n) {
+  size_t whole = ((size_t)(n * size) + 2 * WINDOW_VECTOR - 1) / WINDOW_VECTOR * WINDOW_VECTOR;
+  char *at = workspace ? workspace + *bytes : NULL;
+  *bytes += whole + 5 * WINDOW_VECTOR;
+  return at;
+}
+
+static size_t tile_lay(window_tile *t, char *workspace) {
+  size_t bytes = 0;
+  int64_t chunk = t->chunk * t->width, halo = t->halo * t->columns;
+  int64_t suffix = (t->stored + 1) * t->pitch;
+  int64_t tail = t->job->rows + t->group + t->job->k - t->tail_row;
+  t->raw = room(workspace, &bytes, t->size, chunk + halo);
+  t->halos = room(workspace, &bytes, t->size, halo);
+  t->out = room(workspace, &bytes, t->size, chunk);
+  t->suffix = room(workspace, &bytes, t->size, suffix);
+  t->prefix = room(workspace, &bytes, t->size, t->pitch);
+  t->lowest = room(workspace, &bytes, t->size, t->pitch);
+  t->tail = NULL;
+  if (t->job->arg) {
+    t->raw_at = room(workspace, &bytes, t->size, chunk + halo);
+    t->halos_at = room(workspace, &bytes, t->size, halo);
+    t->suffix_at = room(workspace, &bytes, t->size, suffix);
+    t->prefix_at = room(workspace, &bytes, t->size, t->pitch);
+  } else if (t->job->edge >= RILL_WINDOW_REFLECT && tail > 0) {
+    char *kept = room(workspace, &bytes, t->size, tail * t->columns);
+    if (t->job->in_place) t->tail = kept;
+  }
+  return bytes;
+}
+
+size_t window_bytes(const window_job *w) {
+  window_tile t;
+  size_t most = 0;
+  int64_t panel = PANEL / w->key_size, sizes[2] = {window_least(w->wide, panel), w->wide % panel};
+  for (int i = 0; i < 2; i++) {
+    if (sizes[i] == 0) continue;
+    tile_plan(&t, w, sizes[i]);
+    size_t bytes = tile_lay(&t, NULL);
+    if (bytes > most) most = bytes;
+  }
+  return most + WINDOW_VECTOR;
+}
+
+/* ---- a tile's way ----------------------------------------------------------------------------- */
+
+/* Puts the keys of rows row ... row + rows + halo into raw, and has windows of `base` of them. The
+ * first `halo` rows were read with the chunk before. */
+static void stage(window_tile *t, int64_t row, int64_t rows) {
+  int64_t u = t->columns, n = rows * u, halo = t->halo * u, valid = n + halo;
+  bool arg = t->job->arg;
+  size_t bytes = (size_t)(halo * t->size);
+  memcpy(t->raw, t->halos, bytes);
+  if (arg) memcpy(t->raw_at, t->halos_at, bytes);
+  window_take_rows(t, row + t->halo, rows, t->raw + halo * t->size,
+                   arg ? t->raw_at + halo * t->size : NULL);
+  memcpy(t->halos, t->raw + n * t->size, bytes);
+  if (arg) memcpy(t->halos_at, t->raw_at + n * t->size, bytes);
+  memset(t->raw + valid * t->size, 0, WINDOW_VECTOR);
+  if (arg) memset(t->raw_at + valid * t->size, 0, WINDOW_VECTOR);
+  for (int64_t s = 1; s < t->base;) {
+    int64_t by = 4 * s <= t->base ? 4 : 2, d = s * u;
+    int64_t steps[3] = {d, by == 4 ? 2 * d : d, by == 4 ? 3 * d : d};
+    valid -= (by - 1) * d;
+    if (arg)
+      t->loops.quad_at(t->raw, t->raw_at, valid, steps, (window_ahead){.x = t->raw});
+    else
+      t->loops.quad(t->raw, valid, steps);
+    s *= by;
+  }
+}
+
+static void run_direct(window_tile *t, int64_t row, int64_t end) {
+  const window_job *w = t->job;
+  int64_t b = t->base, u = t->columns, rest = w->k - b, pitch;
+  int64_t steps[3] = {window_least(b, rest) * u, window_least(2 * b, rest) * u, rest * u};
+  for (int64_t rows; row < end; row += rows) {
+    rows = window_least(t->chunk, end - row);
+    stage(t, row, rows);
+    window_ahead ahead = ahead_of(t, row + t->halo, rows, u);
+    if (ahead.pitch) ahead.pitch = WINDOW_VECTOR;
+    if (w->arg) {
+      t->loops.quad_at(t->raw, t->raw_at, rows * u, steps, ahead);
+      window_put_rows(t, row, rows, t->raw_at);
+      continue;
+    }
+    char *y = target(t, row, rows, &pitch);
+    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, y ? y : t->out, ahead);
+    if (!y) window_put_rows(t, row, rows, t->out);
+  }
+}
+
+static void reset_prefix(window_tile *t) {
+  memcpy(t->prefix, t->lowest, (size_t)(t->pitch * t->size));
+  if (t->job->arg) memset(t->prefix_at, 0, (size_t)(t->pitch * t->size));
+}
+
+/* `rows` rows of raw from the r-th on, against those of suffix from the s-th on; samples or positions go
+ * to y. Columns that a last
+ * vector has beyond the width are the first ones of the row below and come out as these do: but for the
+ * last row, which is why vectors go from the last to the first. */
+static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch, char *y,
+                         int64_t y_pitch, window_ahead ahead) {
+  int64_t m = r * t->width * t->size, kept = s * t->pitch * t->size;
+  bool arg = t->job->arg;
+  window_rows w = {
+      .keys = &t->job->keys,
+      .m = t->raw + m,
+      .m_at = arg ? t->raw_at + m : NULL,
+      .width = t->width,
+      .d = (t->halo - t->group + 1) * t->columns,
+      .suffix = t->suffix + kept,
+      .suffix_at = arg ? t->suffix_at + kept : NULL,
+      .pitch = pitch,
+      .prefix = t->prefix,
+      .prefix_at = arg ? t->prefix_at : NULL,
+      .y = y,
+      .y_pitch = y_pitch,
+      .rows = rows,
+      .vectors = t->pitch / t->lanes,
+      .ahead = ahead,
+  };
+  (arg ? t->loops.down_at : t->loops.down)(&w);
+}
+
+/* Suffixes of `rows` rows, with what is in prefix to follow them. */
+static void columns_up(window_tile *t, int64_t rows) {
+  for (int64_t l = 0; l < t->pitch; l += t->lanes) {
+    int64_t b = l * t->size;
+    if (t->job->arg)
+      t->loops.up_at(t->suffix + b, t->suffix_at + b, t->pitch, rows, t->prefix + b,
+                     t->prefix_at + b);
+    else
+      t->loops.up(t->suffix + b, t->pitch, rows, t->prefix + b);
+  }
+}
+
+/* The suffixes of the first block. Where it has more rows than there are outputs, the others count in
+ * every window, and only their maximum is kept. */
+static void first_block(window_tile *t, int64_t row, int64_t stored) {
+  for (int64_t done = 0, rows; done < t->block; done += rows) {
+    bool kept = done < stored;
+    rows = window_least(t->chunk, (kept ? stored : t->block) - done);
+    stage(t, row + done * t->group, rows * t->group);
+    window_ahead ahead = ahead_of(t, row + done * t->group + t->halo, rows * t->group, 0);
+    columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, t->out, 0, ahead);
+    if (done + rows == stored) reset_prefix(t);
+  }
+  columns_up(t, stored);
+  reset_prefix(t);
+}
+
+/* Outputs of `rows` rows of groups, of which `raw` holds the maxima; *at is the place in the block. */
+static void next_blocks(window_tile *t, int64_t rows, int64_t *at, char *y, int64_t pitch,
+                        bool more, window_ahead ahead) {
+  for (int64_t r = 0, part; r < rows; r += part) {
+    part = window_least(rows - r, t->block - *at);
+    columns_down(t, r, *at, part, t->pitch, y + r * pitch * t->size, pitch, ahead);
+    ahead.x += part * ahead.pitch;
+    *at += part;
+    if (*at < t->block || !(more || r + part < rows)) continue;
+    reset_prefix(t);
+    columns_up(t, t->block);
+    *at = 0;
+  }
+}
+
+static void run_blocks(window_tile *t, int64_t row, int64_t end) {
+  int64_t group = t->group, left = (end - row + group - 1) / group, at = 0, pitch;
+  first_block(t, row, window_least(t->block, left));
+  for (int64_t rows; left > 0; left -= rows, row += rows * group) {
+    rows = window_least(t->chunk, left);
+    int64_t next = row + t->block * group, good = window_least(rows * group, end - row);
+    stage(t, next, rows * group);
+    char *y = good < rows * group ? NULL : target(t, row, good, &pitch);
+    if (!y) pitch = t->width;
+    next_blocks(t, rows, &at, y ? y : t->out, pitch, rows < left,
+                ahead_of(t, next + t->halo, rows * group, pitch));
+    if (!y) window_put_rows(t, row, good, t->out);
+  }
+}
+
+/* Outputs of rows `row` ... `end` of a panel. */
+static void run_panel(window_tile *t, int64_t row, int64_t end) {
+  const window_job *w = t->job;
+  char *kept = t->tail;
+  t->tail = NULL;
+  if (kept) window_take_rows(t, t->tail_row, w->rows + t->group + w->k - t->tail_row, kept, NULL);
+  t->tail = kept;
+  window_take_rows(t, row, t->halo, t->halos, t->halos_at);
+  reset_prefix(t);
+  (t->direct ? run_direct : run_blocks)(t, row, end);
+}
+
+static void choose_loops(window_loops *loops, int64_t key_size) {
+  switch (key_size) {
+  case 1: rill_window_loops_i8(loops); break;
+  case 2: rill_window_loops_i16(loops); break;
+  case 4: rill_window_loops_i32(loops); break;
+  default: rill_window_loops_i64(loops);
+  }
+}
+
+static void tile_begin(window_tile *t, const window_job *w, int64_t columns, char *workspace) {
+  tile_plan(t, w, columns);
+  tile_lay(t, workspace);
+  window_fill(t, t->lowest, window_lowest_key(t), t->pitch);
+}
+
+/* Units that follow each other down a panel are done in one go. */
+void window_run(const window_job *w, int64_t begin, int64_t end, void *workspace) {
+  window_tile t = {.columns = 0};
+  char *start = (char *)workspace + (-(uintptr_t)workspace & (WINDOW_VECTOR - 1));
+  choose_loops(&t.loops, w->key_size);
+  for (int64_t units; begin < end; begin += units) {
+    int64_t panel = begin / w->chunks, first = begin % w->chunks, o = panel / w->panels;
+    units = window_least(w->chunks - first, end - begin);
+    int64_t row = first * w->chunk_rows,
+            stop = window_least(w->rows, (first + units) * w->chunk_rows);
+    int64_t column = panel % w->panels * WINDOW_UNIT_COLUMNS;
+    int64_t last = window_least(w->wide, column + WINDOW_UNIT_COLUMNS);
+    t.x = w->x + o * w->x_stride[0] * w->size;
+    t.y = o * w->y_stride[0];
+    for (; column < last; column += PANEL / w->key_size) {
+      int64_t columns = window_least(PANEL / w->key_size, last - column);
+      if (columns != t.columns) tile_begin(&t, w, columns, start);
+      t.column = column;
+      run_panel(&t, row, stop);
+    }
+  }
+}
+
+#undef CHUNK
+#undef PANEL
+#endif

@@ -1,0 +1,292 @@
+/* Sliding-window maxima against brute force: every type, mode, edge and rule of NaN, at every
+ * instruction set, whole and cut into units, out of place and in place. */
+#include "main.h"
+#include "base/base.h"
+#include "rill/pure.h"
+
+#define PASTE(a, b) a##_##b
+#define JOIN(a, b)  PASTE(a, b)
+#define N(name)     JOIN(name, SUFFIX)
+#define K(name)     JOIN(rill_window_##name, SUFFIX)
+#define ALL_TYPES(do)                                                                              \
+  do (f32) do(f64) do(i8) do(u8) do(i16) do(i32) do(i64)
+
+enum {
+  RANDOM,
+  TIES,
+  UP,
+  DOWN,
+  CONSTANT,
+  ALTERNATING,
+  SAW_BELOW,
+  SAW,
+  SAW_ABOVE,
+  EXTREME,
+  PATTERNS
+};
+
+/* Sample numbers and integers of a pattern; the types make theirs of them. */
+static int64_t pattern_value(int pattern, int64_t i, int64_t k, uint64_t *seed) {
+  switch (pattern) {
+  case RANDOM: return (int64_t)(test_uniform(seed) * 250);
+  case TIES: return (int64_t)(test_uniform(seed) * 3);
+  case UP: return i / 7;
+  case DOWN: return 100 - i / 5;
+  case ALTERNATING: return i & 1;
+  case SAW_BELOW: return k > 1 ? i % (k - 1) : i;
+  case SAW: return i % k;
+  case SAW_ABOVE: return i % (k + 1);
+  default: return 4;
+  }
+}
+
+static int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Samples before the first window's first, and the places of the mode. */
+static int64_t lead_of(const rill_window_params *p, int64_t *dense) {
+  int64_t d = p->dilation ? p->dilation : 1, reach = (p->window - 1) * d;
+  *dense = p->n;
+  switch (p->mode) {
+  case RILL_WINDOW_VALID: *dense = p->n - reach < 0 ? 0 : p->n - reach; return 0;
+  case RILL_WINDOW_SAME: return p->window / 2 * d;
+  case RILL_WINDOW_FULL: *dense = p->n ? p->n + reach : 0; return reach;
+  default: return reach;
+  }
+}
+
+static int64_t length_of(const rill_window_params *p) {
+  int64_t dense;
+  lead_of(p, &dense);
+  return divide_up(dense, p->stride ? p->stride : 1);
+}
+
+/* What scipy.ndimage does beyond the ends, one step at a time; -1: the pad value, -2: nothing. */
+static int64_t beyond(const rill_window_params *p, int64_t i) {
+  int64_t n = p->n;
+  if (i >= 0 && i < n) return i;
+  switch (p->edge) {
+  case RILL_WINDOW_IGNORE: return -2;
+  case RILL_WINDOW_CONSTANT: return -1;
+  case RILL_WINDOW_NEAREST: return i < 0 ? 0 : n - 1;
+  case RILL_WINDOW_WRAP:
+    while (i < 0) i += n;
+    return i % n;
+  case RILL_WINDOW_REFLECT:
+    while (i < 0 || i >= n) i = i < 0 ? -1 - i : 2 * n - 1 - i;
+    return i;
+  default:
+    while (n > 1 && (i < 0 || i >= n)) i = i < 0 ? -i : 2 * n - 2 - i;
+    return n > 1 ? i : 0;
+  }
+}
+
+static int64_t at_of(const int64_t strides[3], int64_t o, int64_t i, int64_t c) {
+  return o * strides[0] + i * strides[1] + c * strides[2];
+}
+
+/* Strides as given, or those of contiguous arrays; returns elements from the first to the last. */
+static int64_t strides_of(const int64_t given[3], int64_t outer, int64_t n, int64_t inner,
+                          int64_t strides[3]) {
+  bool contiguous = !given[0] && !given[1] && !given[2];
+  strides[0] = contiguous ? n * inner : given[0];
+  strides[1] = contiguous ? inner : given[1];
+  strides[2] = contiguous ? 1 : given[2];
+  if (outer == 0 || n == 0 || inner == 0) return 0;
+  return at_of(strides, outer - 1, n - 1, inner - 1) + 1;
+}
+
+/* Memory of that very size, so that tools see any step beyond, full of what no result should be. */
+static void *dirty(int64_t count, size_t size) {
+  void *at = malloc((size_t)count * size + !count);
+  memset(at, 0x5a, (size_t)count * size);
+  return at;
+}
+
+static rill_window_params params_of(int64_t outer, int64_t n, int64_t inner, int64_t k) {
+  rill_window_params p = RILL_WINDOW_PARAMS_INIT;
+  p.outer = outer, p.n = n, p.inner = inner, p.window = k;
+  p.pad = 3, p.pad_integer = 3;
+  return p;
+}
+
+#define SUFFIX f32
+#define SAMPLE float
+#define FLOATS 1
+#include "pure/window_typed.h"
+#define SUFFIX f64
+#define SAMPLE double
+#define FLOATS 1
+#include "pure/window_typed.h"
+#define SUFFIX i8
+#define SAMPLE int8_t
+#define FLOATS 0
+#define LOW    INT8_MIN
+#define HIGH   INT8_MAX
+#include "pure/window_typed.h"
+#define SUFFIX u8
+#define SAMPLE uint8_t
+#define FLOATS 0
+#define LOW    0
+#define HIGH   UINT8_MAX
+#include "pure/window_typed.h"
+#define SUFFIX i16
+#define SAMPLE int16_t
+#define FLOATS 0
+#define LOW    INT16_MIN
+#define HIGH   INT16_MAX
+#include "pure/window_typed.h"
+#define SUFFIX i32
+#define SAMPLE int32_t
+#define FLOATS 0
+#define LOW    INT32_MIN
+#define HIGH   INT32_MAX
+#include "pure/window_typed.h"
+#define SUFFIX i64
+#define SAMPLE int64_t
+#define FLOATS 0
+#define LOW    INT64_MIN
+#define HIGH   INT64_MAX
+#include "pure/window_typed.h"
+
+#define AT_EVERY_LEVEL(name)                                                                       \
+  START_TEST(name) {                                                                               \
+    for (int level = 0; level < CPU_LEVELS; level++) {                                             \
+      cpu_set_level(level);                                                                        \
+      ALL_TYPES(name##_CALL)                                                                       \
+    }                                                                                              \
+  }                                                                                                \
+  END_TEST
+
+#define every_small_CALL(t) every_small_##t();
+AT_EVERY_LEVEL(every_small)
+#define every_pattern_CALL(t) every_pattern_##t();
+AT_EVERY_LEVEL(every_pattern)
+#define borders_CALL(t) borders_##t();
+AT_EVERY_LEVEL(borders)
+#define many_shapes_CALL(t) many_shapes_##t();
+AT_EVERY_LEVEL(many_shapes)
+#define long_rows_CALL(t) long_rows_##t();
+AT_EVERY_LEVEL(long_rows)
+#define overlaps_CALL(t) overlaps_##t();
+AT_EVERY_LEVEL(overlaps)
+
+START_TEST(the_example_of_every_textbook) {
+  const int32_t x[8] = {1, 3, -1, -3, 5, 3, 6, 7}, want[6] = {3, 3, 5, 5, 6, 7};
+  int32_t y[6];
+  rill_window_params p = params_of(1, 8, 1, 3);
+  ck_assert_int_eq(rill_window_length(&p), 6);
+  void *room = malloc(rill_window_workspace_i32(&p));
+  ck_assert_int_eq(rill_window_max_i32(&p, x, y, 0, rill_window_units(&p), room), RILL_OK);
+  ck_assert_mem_eq(y, want, sizeof want);
+  free(room);
+}
+END_TEST
+
+START_TEST(zeros_have_an_order_as_values_and_none_as_places) {
+  const float x[4] = {-0.0f, 0.0f, -0.0f, -0.0f};
+  float y[3];
+  int64_t index[3];
+  rill_window_params p = params_of(1, 4, 1, 2);
+  void *room = malloc(rill_window_workspace_f32(&p));
+  ck_assert_int_eq(rill_window_max_f32(&p, x, y, 0, 1, room), RILL_OK);
+  ck_assert(!signbit(y[0]) && !signbit(y[1]) && signbit(y[2]));
+  ck_assert_int_eq(rill_window_min_f32(&p, x, y, 0, 1, room), RILL_OK);
+  ck_assert(signbit(y[0]) && signbit(y[1]) && signbit(y[2]));
+  ck_assert_int_eq(rill_window_argmax_f32(&p, x, index, y, 0, 1, room), RILL_OK);
+  ck_assert(index[0] == 0 && index[1] == 1 && index[2] == 2);
+  ck_assert(signbit(y[0]) && !signbit(y[1]) && signbit(y[2]));
+  free(room);
+}
+END_TEST
+
+START_TEST(wrong_params_are_refused) {
+  rill_window_params good = params_of(2, 5, 3, 2), p;
+  ck_assert_int_eq(rill_window_check(&good), RILL_OK);
+  ck_assert_int_eq(rill_window_check(NULL), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(rill_window_length(NULL), -1);
+  ck_assert_int_eq(rill_window_units(NULL), 0);
+  ck_assert_uint_eq(rill_window_workspace_f32(NULL), 0);
+#define REFUSED(field, value, status)                                                              \
+  p = good, p.field = value;                                                                       \
+  ck_assert_int_eq(rill_window_check(&p), status);                                                 \
+  ck_assert_int_eq(rill_window_length(&p), -1);                                                    \
+  ck_assert_int_eq(rill_window_max_f32(&p, NULL, NULL, 0, 0, NULL), status);                       \
+  ck_assert_int_eq(rill_window_argmin_i8(&p, NULL, NULL, NULL, 0, 0, NULL), status)
+  REFUSED(struct_size, sizeof p - 1, RILL_ERROR_ARGUMENT);
+  REFUSED(window, 0, RILL_ERROR_ARGUMENT);
+  REFUSED(window, -1, RILL_ERROR_ARGUMENT);
+  REFUSED(stride, -1, RILL_ERROR_ARGUMENT);
+  REFUSED(dilation, -1, RILL_ERROR_ARGUMENT);
+  REFUSED(mode, (rill_window_mode)4, RILL_ERROR_ARGUMENT);
+  REFUSED(edge, (rill_window_edge)6, RILL_ERROR_ARGUMENT);
+  REFUSED(nan, (rill_window_nan)2, RILL_ERROR_ARGUMENT);
+  REFUSED(outer, -1, RILL_ERROR_SHAPE);
+  REFUSED(n, -1, RILL_ERROR_SHAPE);
+  REFUSED(inner, -1, RILL_ERROR_SHAPE);
+  REFUSED(outer, INT64_MAX, RILL_ERROR_OVERFLOW);
+  REFUSED(n, INT64_MAX, RILL_ERROR_OVERFLOW);
+  REFUSED(inner, INT64_MAX / 8, RILL_ERROR_OVERFLOW);
+  REFUSED(window, INT64_MAX, RILL_ERROR_OVERFLOW);
+  REFUSED(dilation, INT64_MAX, RILL_ERROR_OVERFLOW);
+#undef REFUSED
+}
+END_TEST
+
+START_TEST(init_is_all_defaults) {
+  rill_window_params p, zero = RILL_WINDOW_PARAMS_INIT;
+  memset(&p, 1, sizeof p);
+  rill_window_params_init(&p);
+  ck_assert_uint_eq(p.struct_size, sizeof p);
+  ck_assert_int_eq(p.window, zero.window);
+  ck_assert_int_eq(p.outer, 0);
+  rill_window_params_init(NULL);
+}
+END_TEST
+
+START_TEST(pads_must_fit_the_type) {
+  rill_window_params p = params_of(1, 4, 1, 2);
+  uint8_t x[4] = {1, 2, 3, 4}, y[5] = {9, 9, 9, 9, 9};
+  void *room = malloc(rill_window_workspace_u8(&p));
+  p.pad_integer = 256; /* not looked at */
+  ck_assert_int_eq(rill_window_max_u8(&p, x, y, 0, 1, room), RILL_OK);
+  p.edge = RILL_WINDOW_CONSTANT;
+  p.mode = RILL_WINDOW_FULL;
+  memset(y, 9, sizeof y);
+  ck_assert_int_eq(rill_window_max_u8(&p, x, y, 0, 1, room), RILL_ERROR_ARGUMENT);
+  p.pad_integer = -1;
+  ck_assert_int_eq(rill_window_min_u8(&p, x, y, 0, 1, room), RILL_ERROR_ARGUMENT);
+  for (int i = 0; i < 5; i++) ck_assert_int_eq(y[i], 9);
+  p.pad_integer = 255;
+  ck_assert_int_eq(rill_window_max_u8(&p, x, y, 0, 1, room), RILL_OK);
+  ck_assert(y[0] == 255 && y[1] == 2 && y[4] == 255);
+  free(room);
+}
+END_TEST
+
+START_TEST(places_of_huge_rows_are_refused_where_they_do_not_fit) {
+  rill_window_params p = params_of(1, INT32_MAX, 1, 2);
+  ck_assert_int_eq(rill_window_argmax_f32(&p, NULL, NULL, NULL, 0, 0, NULL),
+                   RILL_ERROR_UNSUPPORTED);
+  ck_assert_int_eq(rill_window_argmax_f64(&p, NULL, NULL, NULL, 0, 0, NULL), RILL_OK);
+  ck_assert_int_eq(rill_window_max_f32(&p, NULL, NULL, 0, 0, NULL), RILL_OK);
+}
+END_TEST
+
+static TCase *cases(void) {
+  TCase *t = tcase_create("window");
+  tcase_add_test(t, the_example_of_every_textbook);
+  tcase_add_test(t, every_small);
+  tcase_add_test(t, every_pattern);
+  tcase_add_test(t, borders);
+  tcase_add_test(t, many_shapes);
+  tcase_add_test(t, long_rows);
+  tcase_add_test(t, overlaps);
+  tcase_add_test(t, zeros_have_an_order_as_values_and_none_as_places);
+  tcase_add_test(t, wrong_params_are_refused);
+  tcase_add_test(t, init_is_all_defaults);
+  tcase_add_test(t, pads_must_fit_the_type);
+  tcase_add_test(t, places_of_huge_rows_are_refused_where_they_do_not_fit);
+  return t;
+}
+
+TEST_MAIN("pure/window", cases)
