@@ -16,9 +16,16 @@ awk 'BEGIN { for (i = 0; i < 4000; i++) printf "%d times %d is %d. ", i % 13, i 
 train() { "$charlm" train "$dir/text" --threads 2 "$@" >>"$dir/log" 2>&1; }
 said() { "$charlm" eval "$dir/$1" "$dir/text" && "$charlm" generate "$dir/$1" --prompt '3 times' --length 40 | grep -v tokens/s; }
 
-# Runs and presses Ctrl-C: halfway, or (on a quick machine) too late to matter.
+# Runs and presses Ctrl-C: halfway, or (on a quick machine) too late to matter. On a busy one it may come
+# before training has begun, when there is nothing to save: then once more, later.
 interrupted() {
-  timeout --preserve-status --signal INT --kill-after 60 1.5 "$charlm" train "$dir/text" --threads 2 "$@" >"$dir/log2" 2>&1
+  for seconds in 1.5 6 24; do
+    timeout --preserve-status --signal INT --kill-after 60 $seconds \
+      "$charlm" train "$dir/text" --threads 2 "$@" >"$dir/log2" 2>&1
+    status=$?
+    grep -q '^saved' "$dir/log2" && break
+  done
+  return $status
 }
 
 for mixer in attention mamba; do

@@ -88,9 +88,9 @@ RILL_API size_t rill_window_workspace_i64(const rill_window_params *params);
  * above -0; a NaN that is returned is any NaN.
  *
  * y may be x where both are contiguous, the length is at most n, the dilation is 1, and one call does
- * all units. Otherwise RILL_ERROR_ARGUMENT where the memory from the first to the last element of one overlaps that of the
- * other, where pad_integer does not fit the type, or the units do not exist; a NULL x, y or workspace
- * likewise, unless there is nothing to do. Nothing is written then. */
+ * all units. Otherwise RILL_ERROR_ARGUMENT where the memory from the first to the last element of one
+ * overlaps that of the other, where pad_integer does not fit the type, or the units do not exist; a NULL
+ * x, y or workspace likewise, unless there is nothing to do. Nothing is written then. */
 RILL_API rill_status rill_window_max_f32(const rill_window_params *params, const float *x, float *y,
                                          int64_t unit_begin, int64_t unit_end, void *workspace);
 RILL_API rill_status rill_window_max_f64(const rill_window_params *params, const double *x,
