@@ -11,11 +11,16 @@
 #undef KEY_MIN
 #undef KEY_MAX
 #undef INLINE
+#undef VECTOR
 #define INLINE  static inline __attribute__((always_inline))
 #define LANES   (WINDOW_VECTOR / (int64_t)sizeof(integer))
 #define FLOATS  (sizeof(integer) >= 4) /* there are floats of this width */
 #define KEY_MAX ((integer)(((uint64_t)1 << (8 * sizeof(integer) - 1)) - 1))
 #define KEY_MIN ((integer)(-KEY_MAX - 1))
+
+/* A local vector. Aligned by hand, since gcc 12 raises the alignment of such arrays only after it has laid
+ * out AddressSanitizer's frame (its bug 110027). */
+#define VECTOR _Alignas(WINDOW_VECTOR) integer
 
 /* Floats are read and written as integers of their size. */
 typedef integer __attribute__((may_alias)) L(bits);
@@ -92,7 +97,7 @@ INLINE void L(down_vector)(const window_rows *w, const window_keys *k, int64_t l
   const char *x = w->ahead.x + (w->ahead.pitch ? l * WINDOW_VECTOR : 0);
   int64_t width = w->width, pitch = w->pitch, y_pitch = w->y_pitch, d = w->d;
   int64_t rows = w->rows, x_pitch = w->ahead.pitch, next = w->ahead.y;
-  integer p[LANES];
+  VECTOR p[LANES];
   memcpy(p, prefix, sizeof p);
   for (int64_t r = 0; r < rows; r++, m += width, suffix += pitch, y += y_pitch, x += x_pitch) {
     __builtin_prefetch(x);
@@ -114,7 +119,8 @@ static void L(down)(const window_rows *w) {
 }
 
 static void L(up)(void *suffixes, int64_t pitch, int64_t rows, const void *start) {
-  integer p[LANES], *suffix = (integer *)suffixes + rows * pitch;
+  integer *suffix = (integer *)suffixes + rows * pitch;
+  VECTOR p[LANES];
   memcpy(p, start, sizeof p);
   for (int64_t r = 0; r < rows; r++) {
     suffix -= pitch;
@@ -160,7 +166,7 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
   integer *prefix_at = (integer *)w->prefix_at + l * LANES;
   const char *x = w->ahead.x + (w->ahead.pitch ? l * WINDOW_VECTOR : 0);
   int64_t width = w->width, pitch = w->pitch, d = w->d;
-  integer p[LANES], q[LANES];
+  VECTOR p[LANES], q[LANES];
   memcpy(p, prefix, sizeof p);
   memcpy(q, prefix_at, sizeof q);
   for (int64_t r = 0; r < w->rows; r++) {
@@ -188,8 +194,9 @@ static void L(down_at)(const window_rows *w) {
 
 static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t rows,
                      const void *start, const void *start_at) {
-  integer *suffix = (integer *)suffixes + rows * pitch, p[LANES];
-  integer *at = (integer *)suffixes_at + rows * pitch, q[LANES];
+  integer *suffix = (integer *)suffixes + rows * pitch;
+  integer *at = (integer *)suffixes_at + rows * pitch;
+  VECTOR p[LANES], q[LANES];
   memcpy(p, start, sizeof p);
   memcpy(q, start_at, sizeof q);
   for (int64_t r = 0; r < rows; r++) {
@@ -239,3 +246,4 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
 #undef KEY_MIN
 #undef KEY_MAX
 #undef INLINE
+#undef VECTOR
