@@ -70,6 +70,29 @@ RILL_API rill_status rill_op_describe(int index, rill_op_info *info);
 RILL_API rill_status rill_call(rill_context *ctx, const char *name, const rill_value *args,
                                int n_args, rill_tensor **outputs, int capacity, int *count);
 
+/* The same for modules. Their canonical names are PyTorch's ("nn.Linear"); the part after the dot is what
+ * rill_module_type says (of "nn.Op" the op's name), and a short name. */
+RILL_API int rill_module_type_count(void);
+RILL_API const char *rill_module_type_name(int index);
+RILL_API int rill_module_type_find(rill_context *ctx, const char *name);
+
+typedef struct rill_module_type_info {
+  size_t struct_size;
+  const char *name;        /* canonical */
+  const char *aliases;     /* space-separated; "" where none */
+  const char *deprecated;  /* likewise */
+  const char *constructor; /* the C function */
+  const char
+      *parameters;   /* "in: int, out: int, bias: bool = True"; the context comes before them */
+  const char *doc;   /* one line */
+  const char *since; /* version that brought it */
+  bool streams;      /* can it take part in rill_extend? */
+} rill_module_type_info;
+#define RILL_MODULE_TYPE_INFO_INIT RILL_STRUCT_INIT(rill_module_type_info)
+RILL_API void rill_module_type_info_init(rill_module_type_info *info);
+/* Fills `info` with static strings. RILL_ERROR_NOT_FOUND out of range. */
+RILL_API rill_status rill_module_type_describe(int index, rill_module_type_info *info);
+
 /* The whole API as JSON: ops, modules, functions, enums, structs, callbacks and constants; see
  * docs/registry.md. Borrowed from the context. NULL on error. */
 RILL_API const char *rill_api_json(rill_context *ctx);

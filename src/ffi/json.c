@@ -1,7 +1,6 @@
 /* The whole API as JSON: what a binding builds itself from. docs/registry.md says what stands where. */
 #include "base/text.h"
 #include "ffi/declarations.h"
-#include "nn/registry.h"
 #include "ops/op.h"
 
 #include <string.h>
@@ -65,13 +64,17 @@ static void write_ops(text_buffer *t) {
 
 static void write_modules(text_buffer *t) {
   text_string(t, ",\n\"modules\": [");
-  for (int i = 0; i < module_table_count; i++) {
-    const module_row *m = &module_table[i];
-    pair(t, item(i), "name", m->name);
-    pair(t, ", ", "constructor", m->constructor);
-    pair(t, ", ", "parameters", m->parameters);
-    flag(t, "streams", m->streams);
-    pair(t, ", ", "doc", m->doc);
+  for (int i = 0; i < rill_module_type_count(); i++) {
+    rill_module_type_info m = RILL_MODULE_TYPE_INFO_INIT;
+    rill_module_type_describe(i, &m);
+    pair(t, item(i), "name", m.name);
+    words(t, "aliases", m.aliases);
+    words(t, "deprecated", m.deprecated);
+    pair(t, ", ", "constructor", m.constructor);
+    pair(t, ", ", "parameters", m.parameters);
+    flag(t, "streams", m.streams);
+    pair(t, ", ", "doc", m.doc);
+    pair(t, ", ", "since", m.since);
   }
   text_string(t, "}\n]");
 }

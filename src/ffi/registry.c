@@ -1,4 +1,5 @@
-/* The registry of ops: enumerate, find by name, describe. */
+/* The registry of ops and of modules: enumerate, find by name, describe. */
+#include "nn/registry.h"
 #include "ops/op.h"
 
 #include <string.h>
@@ -23,11 +24,11 @@ static bool listed(const char *list, const char *name) {
   return false;
 }
 
-/* Says once per context that an op was called by a name that will go. Where there is no memory to
- * remember that it was said, it is not said. */
-static void report_deprecated(rill_context *ctx, int index, const char *name) {
+/* Says once per context that a name was used that will go. index: ops are counted first, then modules. Where
+ * there is no memory to remember that it was said, it is not said. */
+static void report_deprecated(rill_context *ctx, int index, const char *name, const char *better) {
   if (!ctx || !ctx->log) return;
-  size_t words = ((size_t)op_table_count + 63) / 64;
+  size_t words = ((size_t)(op_table_count + module_table_count) + 63) / 64;
   if (!ctx->reported) {
     ctx->reported = heap_alloc(ctx->heap, words * sizeof *ctx->reported);
     if (!ctx->reported) return;
@@ -36,8 +37,7 @@ static void report_deprecated(rill_context *ctx, int index, const char *name) {
   uint64_t bit = (uint64_t)1 << index % 64;
   if (ctx->reported[index / 64] & bit) return;
   ctx->reported[index / 64] |= bit;
-  log_message(ctx, RILL_LOG_WARNING, "the op name \"%s\" is deprecated: use \"%s\"", name,
-              canonical(op_table[index]));
+  log_message(ctx, RILL_LOG_WARNING, "the name \"%s\" is deprecated: use \"%s\"", name, better);
 }
 
 int rill_op_find(rill_context *ctx, const char *name) {
@@ -49,7 +49,7 @@ int rill_op_find(rill_context *ctx, const char *name) {
   }
   for (int i = 0; i < op_table_count; i++) {
     if (!listed(op_table[i]->deprecated, name)) continue;
-    report_deprecated(ctx, i, name);
+    report_deprecated(ctx, i, name, canonical(op_table[i]));
     return i;
   }
   return -1;
@@ -78,6 +78,53 @@ rill_status rill_op_describe(int index, rill_op_info *info) {
       .since = op->since ? op->since : "0.1.0",
       .differentiable = !(op->flags & (OP_NO_GRADIENT | OP_INPLACE)) &&
                         (op->backward || (op->flags & OP_COMPOSITE)),
+  };
+  memcpy(info, &all, info->struct_size < sizeof all ? info->struct_size : sizeof all);
+  return RILL_OK;
+}
+
+/* ---- modules ------------------------------------------------------------------------------------- */
+
+int rill_module_type_count(void) { return module_table_count; }
+
+const char *rill_module_type_name(int index) {
+  return index >= 0 && index < module_table_count ? module_table[index].name : NULL;
+}
+
+int rill_module_type_find(rill_context *ctx, const char *name) {
+  if (!name || !*name || strchr(name, ' ')) return -1;
+  for (int i = 0; i < module_table_count; i++) {
+    const module_row *m = &module_table[i];
+    if (!strcmp(m->name, name) || !strcmp(strchr(m->name, '.') + 1, name) ||
+        listed(m->aliases, name))
+      return i;
+  }
+  for (int i = 0; i < module_table_count; i++) {
+    if (!listed(module_table[i].deprecated, name)) continue;
+    report_deprecated(ctx, op_table_count + i, name, module_table[i].name);
+    return i;
+  }
+  return -1;
+}
+
+void rill_module_type_info_init(rill_module_type_info *info) {
+  if (info) *info = (rill_module_type_info)RILL_MODULE_TYPE_INFO_INIT;
+}
+
+rill_status rill_module_type_describe(int index, rill_module_type_info *info) {
+  if (!info || info->struct_size < sizeof(size_t)) return RILL_ERROR_ARGUMENT;
+  if (index < 0 || index >= module_table_count) return RILL_ERROR_NOT_FOUND;
+  const module_row *m = &module_table[index];
+  rill_module_type_info all = {
+      .struct_size = info->struct_size,
+      .name = m->name,
+      .aliases = m->aliases,
+      .deprecated = m->deprecated,
+      .constructor = m->constructor,
+      .parameters = m->parameters,
+      .doc = m->doc,
+      .since = "0.1.0",
+      .streams = m->streams,
   };
   memcpy(info, &all, info->struct_size < sizeof all ? info->struct_size : sizeof all);
   return RILL_OK;

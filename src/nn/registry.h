@@ -5,7 +5,9 @@
 #include <stdbool.h>
 
 typedef struct module_row {
-  const char *name;        /* rill_module_type's: "Linear" */
+  const char *name;        /* canonical: "nn.Linear"; rill_module_type's after the dot */
+  const char *aliases;     /* space-separated */
+  const char *deprecated;  /* likewise */
   const char *constructor; /* "rill_nn_linear" */
   const char *parameters;  /* "in: int, out: int, bias: bool = True" */
   const char *doc;         /* one line */

@@ -2,8 +2,8 @@
 #include "nn/registry.h"
 
 const module_row module_table[] = {
-#define MODULE(name, constructor, parameters, streams, doc)                                        \
-  {name, constructor, parameters, doc, streams},
+#define MODULE(name, aliases, deprecated, constructor, parameters, streams, doc)                   \
+  {name, aliases, deprecated, constructor, parameters, doc, streams},
 #include "nn/table.h"
 #undef MODULE
 };

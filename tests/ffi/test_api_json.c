@@ -201,6 +201,7 @@ static measure lay_out(const char *text, json entry) {
   S(rill_optimizer_options, eps, 1)                                                                \
   S(rill_schedule, gamma, 1)                                                                       \
   S(rill_attention_params, offset, 1)                                                              \
+  S(rill_module_type_info, streams, 1)                                                             \
   S(rill_window_params, last, 1)                                                                   \
   S(rill_rope_params, inverse, 1)                                                                  \
   S(rill_selective_scan_params, delta_softplus, 1)                                                 \
