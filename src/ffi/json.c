@@ -43,14 +43,20 @@ static void words(text_buffer *t, const char *name, const char *list) {
 /* The beginning of item i of an array. */
 static const char *item(int i) { return i ? "},\n{" : "\n{"; }
 
+/* Item i of an array and what it is called. */
+static void names(text_buffer *t, int i, const char *name, const char *aliases,
+                  const char *deprecated) {
+  pair(t, item(i), "name", name);
+  words(t, "aliases", aliases);
+  words(t, "deprecated", deprecated);
+}
+
 static void write_ops(text_buffer *t) {
   text_string(t, ",\n\"ops\": [");
   for (int i = 0; i < rill_op_count(); i++) {
     rill_op_info op = RILL_OP_INFO_INIT;
     rill_op_describe(i, &op);
-    pair(t, item(i), "name", op.name);
-    words(t, "aliases", op.aliases);
-    words(t, "deprecated", op.deprecated);
+    names(t, i, op.name, op.aliases, op.deprecated);
     pair(t, ", ", "signature", op.signature);
     pair(t, ", ", "doc", op.doc);
     pair(t, ", ", "functional", op.functional);
@@ -67,9 +73,7 @@ static void write_modules(text_buffer *t) {
   for (int i = 0; i < rill_module_type_count(); i++) {
     rill_module_type_info m = RILL_MODULE_TYPE_INFO_INIT;
     rill_module_type_describe(i, &m);
-    pair(t, item(i), "name", m.name);
-    words(t, "aliases", m.aliases);
-    words(t, "deprecated", m.deprecated);
+    names(t, i, m.name, m.aliases, m.deprecated);
     pair(t, ", ", "constructor", m.constructor);
     pair(t, ", ", "parameters", m.parameters);
     flag(t, "streams", m.streams);

@@ -1,16 +1,12 @@
 /* The registry of ops and of modules: enumerate, find by name, describe. */
+#include "ffi/registry.h"
+
 #include "nn/registry.h"
 #include "ops/op.h"
 
 #include <string.h>
 
-int rill_op_count(void) { return op_table_count; }
-
-static const char *canonical(const rill_op *op) { return op->exports ? op->exports : op->name; }
-
-const char *rill_op_name(int index) {
-  return index >= 0 && index < op_table_count ? canonical(op_table[index]) : NULL;
-}
+/* ---- names ------------------------------------------------------------------------------------- */
 
 /* Is `name` one of the words of a space-separated list? */
 static bool listed(const char *list, const char *name) {
@@ -24,9 +20,9 @@ static bool listed(const char *list, const char *name) {
   return false;
 }
 
-/* Says once per context that a name was used that will go. index: ops are counted first, then modules. Where
- * there is no memory to remember that it was said, it is not said. */
-static void report_deprecated(rill_context *ctx, int index, const char *name, const char *better) {
+/* Says once per context that a name was used that will go. Where there is no memory to remember that it
+ * was said, it is not said. */
+static void report_deprecated(rill_context *ctx, int bit, const char *name, const char *better) {
   if (!ctx || !ctx->log) return;
   size_t words = ((size_t)(op_table_count + module_table_count) + 63) / 64;
   if (!ctx->reported) {
@@ -34,25 +30,44 @@ static void report_deprecated(rill_context *ctx, int index, const char *name, co
     if (!ctx->reported) return;
     memset(ctx->reported, 0, words * sizeof *ctx->reported);
   }
-  uint64_t bit = (uint64_t)1 << index % 64;
-  if (ctx->reported[index / 64] & bit) return;
-  ctx->reported[index / 64] |= bit;
+  uint64_t mask = (uint64_t)1 << bit % 64;
+  if (ctx->reported[bit / 64] & mask) return;
+  ctx->reported[bit / 64] |= mask;
   log_message(ctx, RILL_LOG_WARNING, "the name \"%s\" is deprecated: use \"%s\"", name, better);
 }
 
-int rill_op_find(rill_context *ctx, const char *name) {
+int registry_find(rill_context *ctx, const char *name, registry_names (*at)(int index), int count,
+                  int first_bit) {
   if (!name || !*name || strchr(name, ' ')) return -1;
-  for (int i = 0; i < op_table_count; i++) {
-    const rill_op *op = op_table[i];
-    if (!strcmp(op->name, name) || !strcmp(canonical(op), name) || listed(op->aliases, name))
-      return i;
+  for (int i = 0; i < count; i++) {
+    registry_names n = at(i);
+    if (!strcmp(n.canonical, name) || !strcmp(n.brief, name) || listed(n.aliases, name)) return i;
   }
-  for (int i = 0; i < op_table_count; i++) {
-    if (!listed(op_table[i]->deprecated, name)) continue;
-    report_deprecated(ctx, i, name, canonical(op_table[i]));
+  for (int i = 0; i < count; i++) {
+    registry_names n = at(i);
+    if (!listed(n.deprecated, name)) continue;
+    report_deprecated(ctx, first_bit + i, name, n.canonical);
     return i;
   }
   return -1;
+}
+
+/* ---- ops --------------------------------------------------------------------------------------- */
+
+static registry_names op_names(int index) {
+  const rill_op *op = op_table[index];
+  return (registry_names){op->exports ? op->exports : op->name, op->name, op->aliases,
+                          op->deprecated};
+}
+
+int rill_op_count(void) { return op_table_count; }
+
+const char *rill_op_name(int index) {
+  return index >= 0 && index < op_table_count ? op_names(index).canonical : NULL;
+}
+
+int rill_op_find(rill_context *ctx, const char *name) {
+  return registry_find(ctx, name, op_names, op_table_count, 0);
 }
 
 void rill_op_info_init(rill_op_info *info) {
@@ -67,7 +82,7 @@ rill_status rill_op_describe(int index, rill_op_info *info) {
   const rill_op *op = op_table[index];
   rill_op_info all = {
       .struct_size = info->struct_size,
-      .name = canonical(op),
+      .name = rill_op_name(index),
       .aliases = or_empty(op->aliases),
       .deprecated = or_empty(op->deprecated),
       .signature = op->signature,
@@ -83,7 +98,12 @@ rill_status rill_op_describe(int index, rill_op_info *info) {
   return RILL_OK;
 }
 
-/* ---- modules ------------------------------------------------------------------------------------- */
+/* ---- modules ----------------------------------------------------------------------------------- */
+
+static registry_names module_names(int index) {
+  const module_row *m = &module_table[index];
+  return (registry_names){m->name, strchr(m->name, '.') + 1, m->aliases, m->deprecated};
+}
 
 int rill_module_type_count(void) { return module_table_count; }
 
@@ -92,19 +112,7 @@ const char *rill_module_type_name(int index) {
 }
 
 int rill_module_type_find(rill_context *ctx, const char *name) {
-  if (!name || !*name || strchr(name, ' ')) return -1;
-  for (int i = 0; i < module_table_count; i++) {
-    const module_row *m = &module_table[i];
-    if (!strcmp(m->name, name) || !strcmp(strchr(m->name, '.') + 1, name) ||
-        listed(m->aliases, name))
-      return i;
-  }
-  for (int i = 0; i < module_table_count; i++) {
-    if (!listed(module_table[i].deprecated, name)) continue;
-    report_deprecated(ctx, op_table_count + i, name, module_table[i].name);
-    return i;
-  }
-  return -1;
+  return registry_find(ctx, name, module_names, module_table_count, op_table_count);
 }
 
 void rill_module_type_info_init(rill_module_type_info *info) {

@@ -5,6 +5,13 @@
 
 #include <string.h>
 
+const rill_op *signature_op(rill_context *ctx, const char *caller, const char *name) {
+  int index = rill_op_find(ctx, name);
+  if (index >= 0) return op_table[index];
+  error_set(ctx, RILL_ERROR_NOT_FOUND, caller, "there is no op '%.200s'", name ? name : "");
+  return NULL;
+}
+
 static const struct {
   const char *name;
   rill_value_kind kind;

@@ -13,6 +13,9 @@ typedef struct signature_parameter {
   bool dtype;    /* an int that may also be given by name */
 } signature_parameter;
 
+/* The op of that name; NULL with the error set, in the caller's name. */
+const rill_op *signature_op(rill_context *ctx, const char *caller, const char *name);
+
 /* Reads the parameter at *at and moves on to the next; false at the arrow. The signatures are the
  * library's own and well formed: the tests walk them. */
 bool signature_next(const char **at, signature_parameter *p);

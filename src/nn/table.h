@@ -30,7 +30,7 @@ MODULE("nn.Softmax", "", "", "rill_nn_softmax", "dim: int = -1", true,
 MODULE("nn.LogSoftmax", "", "", "rill_nn_log_softmax", "dim: int = -1", true,
        "torch.nn.LogSoftmax; over the time dim it does not stream")
 
-/* any op (src/ffi/call.c) */
+/* any op (src/ffi/op_module.c) */
 MODULE("nn.Op", "", "", "rill_nn_op", "name: str, args: Value[], output: int = 0", true,
        "an op by name and the rest of its arguments; streams where it is element-wise")
 

@@ -1,6 +1,7 @@
 /* Growing strings, and numbers that read back exactly under any locale. strtod is the judge: it is
  * correctly rounded in glibc. */
 #include "main.h"
+#include "rationed.h"
 #include "base/text.h"
 
 #include <float.h>
@@ -300,33 +301,24 @@ START_TEST(json_strings_escape) {
 }
 END_TEST
 
-static int blocks_left;
-static void *rationed_malloc(void *user, size_t size) {
-  (void)user;
-  return blocks_left-- > 0 ? malloc(size) : NULL;
-}
-static void plain_free(void *user, void *block) {
-  (void)user;
-  free(block);
-}
-
 START_TEST(failure_sticks_and_leaks_nothing) {
   for (int allowed = 0; allowed < 8; allowed++) {
-    blocks_left = 1;
-    heap *h = heap_create(&(rill_allocator){rationed_malloc, NULL, plain_free, NULL}, 0);
-    blocks_left = allowed;
+    rationed r = {.left = 1};
+    heap *h = heap_create(&(rill_allocator){rationed_malloc, NULL, rationed_free, &r}, 0);
+    r.left = allowed;
     text_buffer t;
     text_init(&t, h);
     for (int i = 0; i < 10000; i++) text_string(&t, "0123456789");
     ck_assert(t.failed);
     ck_assert_uint_eq(t.size, t.data ? strlen(t.data) : 0);
-    blocks_left = 5;
+    r.left = 5;
     size_t size = t.size;
     text_string(&t, "x");
     ck_assert_uint_eq(t.size, size);
     text_free(&t);
     ck_assert(!t.failed);
     heap_close(h);
+    ck_assert_int_eq(r.live, 0);
   }
 }
 END_TEST

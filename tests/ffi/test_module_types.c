@@ -1,5 +1,7 @@
-/* The registry of modules: enumerate, find by each kind of name, describe. */
+/* The registry of modules: enumerate, find by each kind of name, describe; and what is said of deprecated
+ * names, of ops and modules alike. */
 #include "main.h"
+#include "ffi/registry.h"
 #include "nn/registry.h"
 #include "rill/nn.h"
 
@@ -62,12 +64,60 @@ START_TEST(descriptions) {
 }
 END_TEST
 
+/* No op or module has a deprecated name yet: a table of the test's own. */
+static registry_names entry(int index) {
+  static const registry_names entries[] = {{"new.one", "one", "first", NULL},
+                                           {"new.two", "two", NULL, "old.two older.two"},
+                                           {"new.three", "three", NULL, "old.three"}};
+  return entries[index];
+}
+
+static char said[300];
+static int times;
+
+static void listen(void *user, rill_log_level level, const char *message) {
+  (void)user;
+  ck_assert_int_eq(level, RILL_LOG_WARNING);
+  snprintf(said, sizeof said, "%s", message);
+  times++;
+}
+
+static int find(rill_context *ctx, const char *name) {
+  return registry_find(ctx, name, entry, 3, 1);
+}
+
+START_TEST(a_deprecated_name_is_reported_once_a_context) {
+  rill_context_options o = RILL_CONTEXT_OPTIONS_INIT;
+  o.log = listen;
+  times = 0;
+  for (int round = 1; round <= 2; round++) {
+    rill_context *ctx = rill_context_create(&o);
+    int before = times;
+    ck_assert_int_eq(find(ctx, "first"), 0);
+    ck_assert_int_eq(find(ctx, "two"), 1);
+    ck_assert_int_eq(find(ctx, "new.three"), 2);
+    ck_assert_int_eq(times, before);
+    ck_assert_int_eq(find(ctx, "older.two"), 1);
+    ck_assert_str_eq(said, "the name \"older.two\" is deprecated: use \"new.two\"");
+    ck_assert_int_eq(find(ctx, "older.two"), 1);
+    ck_assert_int_eq(find(ctx, "old.two"), 1);
+    ck_assert_int_eq(times, before + 1);
+    ck_assert_int_eq(find(ctx, "old.three"), 2);
+    ck_assert_int_eq(times, before + 2);
+    ck_assert_int_eq(find(ctx, "old"), -1);
+    rill_context_close(ctx);
+  }
+  ck_assert_int_eq(find(NULL, "old.three"), 2);
+}
+END_TEST
+
 static TCase *tcase(void) {
   TCase *c = tcase_create("module_types");
   tcase_add_test(c, each_is_found_by_its_names);
   tcase_add_test(c, the_short_name_is_the_modules_type);
   tcase_add_test(c, what_is_no_name_is_not_found);
   tcase_add_test(c, descriptions);
+  tcase_add_test(c, a_deprecated_name_is_reported_once_a_context);
   return c;
 }
 

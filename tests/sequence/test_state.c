@@ -230,19 +230,7 @@ static bool busy(rill_context *ctx) {
 
 /* With 0, 1, 2... allocations granted: RILL_ERROR_MEMORY until it works, and nothing leaks. */
 START_TEST(each_allocation_may_fail) {
-  bool done = false;
-  for (int64_t grant = 0; !done; grant++) {
-    ck_assert_int_lt(grant, 2000);
-    rationed r = {grant, 0};
-    rill_context *ctx = rationed_context(&r);
-    if (ctx) {
-      done = busy(ctx);
-      ck_assert_int_eq(rill_error(ctx), done ? RILL_OK : RILL_ERROR_MEMORY);
-      rill_context_close(ctx);
-    }
-    ck_assert_msg(!r.live, "after %lld allocations: %lld blocks leaked", (long long)grant,
-                  (long long)r.live);
-  }
+  rationed_run(busy, 2000);
   unlink(temporary());
 }
 END_TEST
