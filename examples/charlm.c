@@ -259,7 +259,8 @@ static void train(run *r, double minutes, int64_t max_steps) {
       fix_total(r, minutes, now - timed, TIMED_STEPS);
     r->numbers[MILLISECONDS] = before + (int64_t)(1000 * (now - start));
     double each = (now - start) / (double)steps;
-    if (r->numbers[TOTAL_STEPS] && now - shown > (terminal ? 0.2 : 10)) {
+    bool more = r->numbers[STEP] < r->numbers[TOTAL_STEPS]; /* the last line comes at the end */
+    if (more && now - shown > (terminal ? 0.2 : 10)) {
       progress(r, mean, (double)tokens / each,
                each * (double)(r->numbers[TOTAL_STEPS] - r->numbers[STEP]), terminal);
       shown = now;

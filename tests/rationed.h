@@ -33,16 +33,16 @@ static inline rill_context *rationed_context(rationed *r) {
 
 /* Runs `run` in a fresh context with 0, 1, 2... allocations granted, up to `limit`, until it returns true:
  * RILL_ERROR_MEMORY before that, and nothing leaks. */
-static inline void rationed_run(bool (*run)(rill_context *ctx), int64_t limit) {
+static inline void rationed_run(bool (*run)(rill_context *poor), int64_t limit) {
   bool done = false;
   for (int64_t grant = 0; !done; grant++) {
     ck_assert_int_lt(grant, limit);
     rationed r = {grant, 0};
-    rill_context *ctx = rationed_context(&r);
-    if (ctx) {
-      done = run(ctx);
-      ck_assert_int_eq(rill_error(ctx), done ? RILL_OK : RILL_ERROR_MEMORY);
-      rill_context_close(ctx);
+    rill_context *poor = rationed_context(&r);
+    if (poor) {
+      done = run(poor);
+      ck_assert_int_eq(rill_error(poor), done ? RILL_OK : RILL_ERROR_MEMORY);
+      rill_context_close(poor);
     }
     ck_assert_msg(!r.live, "after %lld allocations: %lld blocks leaked", (long long)grant,
                   (long long)r.live);

@@ -1,5 +1,6 @@
 /* What the files of the sliding windows share: window.c has the faces, window_call.c what they check,
- * window_plan.c the geometry, window_run.c leads the way through the array, window_loops.c has the loops that do the work.
+ * window_plan.c the geometry, window_run.c leads the way through the array, window_move.c brings samples in
+ * and results out, window_loops.c has the loops that do the work.
  *
  * Loops know signed integers of 8, 16, 32 and 64 bits only, and maxima only. A key is a sample's bits so
  * transformed that the larger key is the sample wanted: see window_keys. So the loops alone are compiled

@@ -176,9 +176,8 @@ static void reset_prefix(window_tile *t) {
 }
 
 /* `rows` rows of raw from the r-th on, against those of suffix from the s-th on; samples or positions go
- * to y. Columns that a last
- * vector has beyond the width are the first ones of the row below and come out as these do: but for the
- * last row, which is why vectors go from the last to the first. */
+ * to y. Columns that a last vector has beyond the width are the first ones of the row below and come out as
+ * these do: but for the last row, which is why vectors go from the last to the first. */
 static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch, char *y,
                          int64_t y_pitch, window_ahead ahead) {
   int64_t m = r * t->width * t->size, kept = s * t->pitch * t->size;

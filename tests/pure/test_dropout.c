@@ -1,23 +1,13 @@
 /* Philox against its known answers; fills and dropout against the block function, and their
  * independence of how a fill is split. */
 #ifndef REAL
-#include "typed.h"
+#include "pure/typed.h"
 #include "base/philox.h"
 
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 5e-7
-#include "test_dropout.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 1e-14
-#include "test_dropout.c"
+static const double tolerance_f32 = 5e-7, tolerance_f64 = 1e-14;
+
+#define TYPED_FILE "pure/test_dropout.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(uniform)
 TYPED_TEST(normal)
@@ -157,7 +147,7 @@ static void N(masks)(void) {
       bool keep = c[i % 4] >= floor(rates[k] * 4294967296.0);
       ck_assert_int_eq(mask[i], keep);
       double want = keep ? x[i] / (1 - rates[k]) : 0;
-      ck_assert_double_le(fabs(y[i] - want), want * TOLERANCE);
+      ck_assert_double_le(fabs(y[i] - want), want * N(tolerance));
       kept += keep;
     }
     ck_assert_double_eq_tol(kept / (double)N(COUNT), 1 - rates[k], 0.08);

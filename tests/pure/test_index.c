@@ -1,20 +1,10 @@
 /* Gathering and scattering against plain loops. */
 #ifndef REAL
-#include "typed.h"
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 0
-#include "test_index.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 0
-#include "test_index.c"
+#include "pure/typed.h"
+static const double tolerance_f32 = 0, tolerance_f64 = 0;
+
+#define TYPED_FILE "pure/test_index.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(rows)
 TYPED_TEST(along_a_dim)

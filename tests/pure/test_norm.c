@@ -1,21 +1,11 @@
 /* Layer norm and RMS norm against long double computations. */
 #ifndef REAL
-#include "typed.h"
+#include "pure/typed.h"
 
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 5e-7
-#include "test_norm.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 2e-15
-#include "test_norm.c"
+static const double tolerance_f32 = 5e-7, tolerance_f64 = 2e-15;
+
+#define TYPED_FILE "pure/test_norm.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(layer_norm)
 TYPED_TEST(rms_norm)

@@ -1,23 +1,13 @@
 /* Optimizer steps against PyTorch's (tests/golden/optim_kernels.py), the moving average and the sum of
  * squares against long double loops. */
 #ifndef REAL
-#include "typed.h"
-#include "../golden/optim_kernels.h"
+#include "pure/typed.h"
+#include "golden/optim_kernels.h"
 
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 5e-7
-#include "test_optim.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 1e-15
-#include "test_optim.c"
+static const double tolerance_f32 = 5e-7, tolerance_f64 = 1e-15;
+
+#define TYPED_FILE "pure/test_optim.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(sgd)
 TYPED_TEST(adam)

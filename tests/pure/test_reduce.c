@@ -1,21 +1,11 @@
 /* Reductions against long double loops and PyTorch's special values. */
 #ifndef REAL
-#include "typed.h"
+#include "pure/typed.h"
 
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 5e-7
-#include "test_reduce.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 2e-15
-#include "test_reduce.c"
+static const double tolerance_f32 = 5e-7, tolerance_f64 = 2e-15;
+
+#define TYPED_FILE "pure/test_reduce.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(sums_and_means)
 TYPED_TEST(variance)
@@ -235,16 +225,17 @@ static void N(norms)(void) {
       K(norm)(N(x), ord, N(y), s.outer, s.n, s.inner);
       ck_close(N(y), N(want), s.count);
       K(norm_backward)(N(g), N(x), N(y), ord, N(gx), s.outer, s.n, s.inner);
-      ck_assert_double_le(N(typed_ratio)(N(gx), N(want_gx), s.size), TOLERANCE * 2);
+      ck_assert_double_le(N(typed_ratio)(N(gx), N(want_gx), s.size), N(tolerance) * 2);
     }
   /* PyTorch's gradients at zeros and ties: tests/golden/norm.py */
   static const double at[] = {0.5, 1, 1.5, 2, 3, INFINITY, -INFINITY};
-#include "../golden/norm.h"
+#include "golden/norm.h"
   REAL x[3] = {1, -2, 0}, none[3] = {0, 0, 0}, tie[3] = {2, -2, 1}, y, one = 1, gx[3];
   for (int o = 0; o < 7; o++) {
     K(norm)(x, at[o], &y, 1, 3, 1);
     K(norm_backward)(&one, x, &y, at[o], gx, 1, 3, 1);
-    for (int i = 0; i < 3; i++) ck_assert_double_eq_tol(gx[i], golden_norm_grad[o][i], TOLERANCE);
+    for (int i = 0; i < 3; i++)
+      ck_assert_double_eq_tol(gx[i], golden_norm_grad[o][i], N(tolerance));
     K(norm)(none, at[o], &y, 1, 3, 1);
     ck_assert(y == 0);
     K(norm_backward)(&one, none, &y, at[o], gx, 1, 3, 1);
@@ -278,9 +269,9 @@ static void N(prod)(void) {
         }
       }
       K(prod)(N(x), N(y), s.outer, s.n, s.inner);
-      ck_assert_double_le(N(typed_ratio)(N(y), N(want), s.count), TOLERANCE * 4);
+      ck_assert_double_le(N(typed_ratio)(N(y), N(want), s.count), N(tolerance) * 4);
       K(prod_backward)(N(g), N(x), N(gx), s.outer, s.n, s.inner);
-      ck_assert_double_le(N(typed_ratio)(N(gx), N(want_gx), s.size), TOLERANCE * 4);
+      ck_assert_double_le(N(typed_ratio)(N(gx), N(want_gx), s.size), N(tolerance) * 4);
     }
 }
 
@@ -297,9 +288,9 @@ static void N(cumsum)(void) {
       }
     }
     K(cumsum)(N(x), N(y), s.outer, s.n, s.inner);
-    ck_assert_double_le(N(typed_ratio)(N(y), N(want), s.size), TOLERANCE * 4);
+    ck_assert_double_le(N(typed_ratio)(N(y), N(want), s.size), N(tolerance) * 4);
     K(cumsum_backward)(N(x), N(x), s.outer, s.n, s.inner); /* in place */
-    ck_assert_double_le(N(typed_ratio)(N(x), N(want_gx), s.size), TOLERANCE * 4);
+    ck_assert_double_le(N(typed_ratio)(N(x), N(want_gx), s.size), N(tolerance) * 4);
   }
 }
 
@@ -309,9 +300,9 @@ static void N(long_sums)(void) {
   REAL *x = malloc(LONG * sizeof *x), y[2];
   for (int i = 0; i < LONG; i++) x[i] = (REAL)0.1;
   K(sum)(x, y, 1, LONG, 1);
-  ck_assert_double_eq_tol(y[0] / ((double)x[0] * LONG), 1, TOLERANCE);
+  ck_assert_double_eq_tol(y[0] / ((double)x[0] * LONG), 1, N(tolerance));
   K(sum)(x, y, 1, LONG / 2, 2);
-  ck_assert_double_eq_tol(y[1] / ((double)x[0] * LONG / 2), 1, TOLERANCE);
+  ck_assert_double_eq_tol(y[1] / ((double)x[0] * LONG / 2), 1, N(tolerance));
   free(x);
 }
 

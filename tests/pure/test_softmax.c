@@ -1,22 +1,12 @@
 /* The softmax family against long double computations, PyTorch's special values and golden
  * gradients. */
 #ifndef REAL
-#include "typed.h"
+#include "pure/typed.h"
 
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 5e-7
-#include "test_softmax.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 1e-15
-#include "test_softmax.c"
+static const double tolerance_f32 = 5e-7, tolerance_f64 = 1e-15;
+
+#define TYPED_FILE "pure/test_softmax.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(softmax_and_log_softmax)
 TYPED_TEST(special_values)
@@ -205,12 +195,12 @@ static void N(cross_entropy_matches_pytorch)(void) {
   static const REAL x[12] = {0.5, -1, 2, 0, 1.5, 1, -0.25, 3, -2, 0.75, 0.125, -1.5};
   static const int64_t target[3] = {2, -100, 1};
   static const REAL weight[4] = {0.5, 1, 2, 0.25};
-#include "../golden/cross_entropy.h"
+#include "golden/cross_entropy.h"
   REAL loss[3], lse[3], row_weight[3], gx[12];
   K(cross_entropy)(x, target, weight, -100, 0.2, loss, lse, row_weight, 3, 4);
   double total = 0, denominator = 0;
   for (int r = 0; r < 3; r++) total += loss[r], denominator += row_weight[r];
-  ck_assert_double_eq_tol(total / denominator, golden_mean, TOLERANCE * 4);
+  ck_assert_double_eq_tol(total / denominator, golden_mean, N(tolerance) * 4);
   REAL grad[3];
   for (int r = 0; r < 3; r++) grad[r] = (REAL)(1 / denominator);
   K(cross_entropy_backward)(grad, x, lse, target, weight, -100, 0.2, gx, 3, 4);

@@ -1,7 +1,7 @@
-/* For tests of kernels that exist per type: a test file includes itself once for each, with
+/* For tests of kernels that exist per type. A test file includes itself once for each, by typed_both.h, with
  *   REAL, N(name), K(name)   float and double, name_f32 and name_f64, rill_name_f32 and rill_name_f64
- *   TOLERANCE                of the rms ratio
- * and TYPED_TEST(name) makes a Check test of N(name)() at every level of the processor. */
+ * and defines tolerance_f32 and tolerance_f64, of the rms ratio. TYPED_TEST(name) makes a Check test of
+ * N(name)() at every level of the processor. */
 #ifndef RILL_TESTS_TYPED_H
 #define RILL_TESTS_TYPED_H
 
@@ -36,6 +36,6 @@ static inline void typed_normal_f64(uint64_t seed, double *x, double *exact, int
 
 /* NaN where the reference is not, or an infinity that differs, makes the ratio NaN or infinite, so
  * that the comparison fails. */
-#define ck_close(x, ref, n) ck_assert_double_le(N(typed_ratio)(x, ref, n), TOLERANCE)
+#define ck_close(x, ref, n) ck_assert_double_le(N(typed_ratio)(x, ref, n), N(tolerance))
 
 #endif

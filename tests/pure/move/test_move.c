@@ -1,20 +1,10 @@
 /* The pure functions that move elements, against plain indexing; what they refuse. */
 #ifndef REAL
 #include "pure/typed.h"
-#define REAL      float
-#define N(name)   name##_f32
-#define K(name)   rill_##name##_f32
-#define TOLERANCE 0
-#include "test_move.c"
-#undef REAL
-#undef N
-#undef K
-#undef TOLERANCE
-#define REAL      double
-#define N(name)   name##_f64
-#define K(name)   rill_##name##_f64
-#define TOLERANCE 0
-#include "test_move.c"
+static const double tolerance_f32 = 0, tolerance_f64 = 0;
+
+#define TYPED_FILE "pure/move/test_move.c"
+#include "pure/typed_both.h"
 
 TYPED_TEST(strided_copies)
 TYPED_TEST(strided_copies_refuse)
