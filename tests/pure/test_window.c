@@ -148,6 +148,12 @@ static rill_window_params params_of(int64_t outer, int64_t n, int64_t inner, int
 #define HIGH   INT64_MAX
 #include "pure/window_typed.h"
 
+/* ThreadSanitizer makes this test fifty times slower and looks for threads, which there are none of: one type
+ * on one instruction set shows that it has nothing to say. */
+static bool left_out(int level, const char *type) {
+  return UNDER_TSAN && (level + 1 < CPU_LEVELS || strcmp(type, "f32") != 0);
+}
+
 #define AT_EVERY_LEVEL(name)                                                                       \
   START_TEST(name) {                                                                               \
     for (int level = 0; level < CPU_LEVELS; level++) {                                             \
@@ -157,17 +163,23 @@ static rill_window_params params_of(int64_t outer, int64_t n, int64_t inner, int
   }                                                                                                \
   END_TEST
 
-#define every_small_CALL(t) every_small_##t();
+#define every_small_CALL(t)                                                                        \
+  if (!left_out(level, #t)) every_small_##t();
 AT_EVERY_LEVEL(every_small)
-#define every_pattern_CALL(t) every_pattern_##t();
+#define every_pattern_CALL(t)                                                                      \
+  if (!left_out(level, #t)) every_pattern_##t();
 AT_EVERY_LEVEL(every_pattern)
-#define borders_CALL(t) borders_##t();
+#define borders_CALL(t)                                                                            \
+  if (!left_out(level, #t)) borders_##t();
 AT_EVERY_LEVEL(borders)
-#define many_shapes_CALL(t) many_shapes_##t();
+#define many_shapes_CALL(t)                                                                        \
+  if (!left_out(level, #t)) many_shapes_##t();
 AT_EVERY_LEVEL(many_shapes)
-#define long_rows_CALL(t) long_rows_##t();
+#define long_rows_CALL(t)                                                                          \
+  if (!left_out(level, #t)) long_rows_##t();
 AT_EVERY_LEVEL(long_rows)
-#define overlaps_CALL(t) overlaps_##t();
+#define overlaps_CALL(t)                                                                           \
+  if (!left_out(level, #t)) overlaps_##t();
 AT_EVERY_LEVEL(overlaps)
 
 START_TEST(the_example_of_every_textbook) {
