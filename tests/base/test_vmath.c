@@ -95,16 +95,23 @@ static double point(const struct function *f, int i) {
   return x < f->low || x > f->high ? even : x;
 }
 
+/* Has long double more bits than double? Under Valgrind it has not, and is nothing to compare with. */
+static bool reference_is_finer(void) {
+  volatile ld one = 1, small = DBL_EPSILON / 4;
+  return one + small != one;
+}
+
 START_TEST(error_is_within_bounds) {
   const struct function *f = &functions[_i];
   float *x = malloc(POINTS * sizeof *x), *y = malloc(POINTS * sizeof *y);
   double *xd = malloc(POINTS * sizeof *xd), *yd = malloc(POINTS * sizeof *yd);
+  bool compare = reference_is_finer();
   for (int i = 0; i < POINTS; i++) x[i] = (float)(xd[i] = point(f, i));
   for (int level = 0; level < CPU_LEVELS; level++) {
     cpu_set_level(level);
     f->f32(x, y, POINTS);
     f->f64(xd, yd, POINTS);
-    for (int i = 0; i < POINTS; i++) {
+    for (int i = 0; compare && i < POINTS; i++) {
       ld exact = f->exact(x[i]);
       double u = ulps(y[i], exact, (float)exact, FLT_MANT_DIG, FLT_MIN_EXP);
       if (!(u <= f->ulps)) ck_abort_msg("%s_f32(%.9g) = %.9g: %g ulp", f->name, x[i], y[i], u);
