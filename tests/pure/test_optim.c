@@ -124,7 +124,7 @@ static void N(sum_of_squares)(void) {
   long double want = 0;
   for (int i = 0; i < 9001; i++) want += (long double)exact[i] * exact[i];
   K(sum_squares)(x, 9001, &sum);
-  ck_assert_double_eq_tol(sum / (double)want, 1, 1e-14);
+  if (reference_is_finer()) ck_assert_double_eq_tol(sum / (double)want, 1, 1e-14);
   K(sum_squares)(x, 0, &sum);
   ck_assert(sum == 0);
   x[0] = sizeof(REAL) == 4 ? (REAL)1e30 : (REAL)1e150; /* its square is no float */
