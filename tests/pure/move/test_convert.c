@@ -94,6 +94,7 @@ static void check_nearest(format f, int64_t x) {
 }
 
 START_TEST(large_integers_are_rounded_once) {
+  if (!reference_is_finer()) return; /* check_nearest needs it; and Valgrind itself rounds twice */
   uint64_t state = 7;
   for (int i = 0; i < 100000; i++) {
     int64_t x = (int64_t)ldexp(test_uniform(&state), 62) >> (int)(test_uniform(&state) * 62);
