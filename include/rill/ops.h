@@ -12,6 +12,7 @@
 #ifndef RILL_OPS_H
 #define RILL_OPS_H
 
+#include "rill/pure/window.h"
 #include "rill/tensor.h"
 
 #ifdef __cplusplus
@@ -240,6 +241,44 @@ RILL_API rill_tensor *rill_rms_norm(rill_context *ctx, const rill_tensor *input,
 RILL_API rill_tensor *rill_dropout(rill_context *ctx, const rill_tensor *input, double p);
 RILL_API rill_tensor *rill_dropout_seeded(rill_context *ctx, const rill_tensor *input, double p,
                                           uint64_t seed);
+
+/* ---- sliding windows ----------------------------------------------------------------------------- */
+
+/* rill/pure/window.h says what the modes, edges and NaN rules are. Zero means default. */
+typedef struct rill_window_options {
+  size_t struct_size;
+  const int *dims; /* that the window slides along; NULL: the last alone */
+  int ndims;
+  int64_t stride;   /* one place in so many; 0: 1                     */
+  int64_t dilation; /* from one sample of a window to the next; 0: 1  */
+  rill_window_mode mode;
+  rill_window_edge edge;
+  double pad; /* of RILL_WINDOW_CONSTANT; for integers one of theirs */
+  rill_window_nan nan;
+  bool last; /* of equal samples the last, not the first, has the gradient or the index */
+} rill_window_options;
+#define RILL_WINDOW_OPTIONS_INIT RILL_STRUCT_INIT(rill_window_options)
+RILL_API void rill_window_options_init(rill_window_options *options);
+
+/* The largest or smallest of `window` samples along each of the dims, of f32, f64, i32, i64 or u8; sizes
+ * along the other dims stay. A window longer than the dim gives an empty tensor in valid mode. Cost does
+ * not grow with the window. The gradient goes to the first such sample in row-major order, as in
+ * torch.nn.functional.max_pool1d and max_pool2d, whose stride defaults to the window; windows of several
+ * lengths are one call for each dim, the last dim first. +0 is above -0.
+ * RILL_ERROR_ARGUMENT: a window below 1, a stride or dilation below 0 (by name, below 1). */
+RILL_API rill_tensor *rill_window_max(rill_context *ctx, const rill_tensor *input, int64_t window,
+                                      const rill_window_options *options);
+RILL_API rill_tensor *rill_window_min(rill_context *ctx, const rill_tensor *input, int64_t window,
+                                      const rill_window_options *options);
+/* Minima, and to *max (unless NULL) maxima: both new. */
+RILL_API rill_tensor *rill_window_minmax(rill_context *ctx, const rill_tensor *input,
+                                         int64_t window, const rill_window_options *options,
+                                         rill_tensor **max);
+/* Where along the one dim they are, as i64: -1 for the pad value and for nothing. -0 equals +0. */
+RILL_API rill_tensor *rill_window_argmax(rill_context *ctx, const rill_tensor *input,
+                                         int64_t window, const rill_window_options *options);
+RILL_API rill_tensor *rill_window_argmin(rill_context *ctx, const rill_tensor *input,
+                                         int64_t window, const rill_window_options *options);
 
 /* ---- sequence kernels --------------------------------------------------------------------------- */
 

@@ -96,6 +96,17 @@ RILL_API void rill_mamba_options_init(rill_mamba_options *options);
 RILL_API rill_module *rill_nn_mamba(rill_context *ctx, int64_t width,
                                     const rill_mamba_options *options);
 
+/* ---- sliding windows --------------------------------------------------------------------------- */
+
+/* rill_window_max and rill_window_min as modules; the options' dims are copied. They stream: along time
+ * (dims 1 alone) where the mode is causal, the stride 1 and the edge ignored or constant; a step costs as
+ * much as reading the window (rill/window.h has one for a single series at a cost that does not grow).
+ * State: the samples that windows to come reach back to. */
+RILL_API rill_module *rill_nn_window_max(rill_context *ctx, int64_t window,
+                                         const rill_window_options *options);
+RILL_API rill_module *rill_nn_window_min(rill_context *ctx, int64_t window,
+                                         const rill_window_options *options);
+
 /* ---- generation ------------------------------------------------------------------------------ */
 
 /* Called with each token as it is sampled; false ends the generation. */

@@ -57,3 +57,13 @@ MODULE("nn.Mamba", "", "", "rill_nn_mamba",
        "= False, "
        "no_conv_bias: bool = False",
        true, "the Mamba block (Gu and Dao 2023)")
+MODULE("nn.WindowMax", "", "", "rill_nn_window_max",
+       "window: int, dim: int[] = [], stride: int = 1, dilation: int = 1, mode: int = 0, edge: int "
+       "= 0, "
+       "pad: float = 0, nan: int = 0, last: bool = False",
+       true, "the largest of each sliding window; streams along time where causal")
+MODULE("nn.WindowMin", "", "", "rill_nn_window_min",
+       "window: int, dim: int[] = [], stride: int = 1, dilation: int = 1, mode: int = 0, edge: int "
+       "= 0, "
+       "pad: float = 0, nan: int = 0, last: bool = False",
+       true, "the smallest of each sliding window; streams along time where causal")

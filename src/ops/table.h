@@ -115,3 +115,10 @@ OP(attention)
 OP(causal_conv1d)
 OP(rope)
 OP(selective_scan)
+
+/* sliding windows */
+OP(window_argmax)
+OP(window_argmin)
+OP(window_max)
+OP(window_min)
+OP(window_minmax)

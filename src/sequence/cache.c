@@ -67,6 +67,12 @@ rill_tensor *state_append(rill_context *ctx, rill_state *state, const rill_modul
                           const char *name, const rill_tensor *rows, int64_t limit) {
   rill_tensor *value = rill_state_get(ctx, state, self, name);
   if (!value || !rows) return NULL;
+  state_entry *e = state_slot(state, self, name);
+  if (state_open(value) && rows->ndim >= 2) {
+    value = rill_narrow(ctx, rows, 1, 0, 0);
+    if (!value) return NULL;
+    state_set(e, value);
+  }
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   if (!fits(value, rows)) {
     error_set(ctx, RILL_ERROR_SHAPE, "extend", "\"%s\" is %s %s in the state and %s %s now", name,
@@ -74,7 +80,6 @@ rill_tensor *state_append(rill_context *ctx, rill_state *state, const rill_modul
               rill_dtype_name((rill_dtype)rows->dtype), shape_text(rows->shape, rows->ndim, b));
     return NULL;
   }
-  state_entry *e = state_slot(state, self, name);
   if (grad_wanted(ctx, value) || grad_wanted(ctx, rows))
     return append_recorded(ctx, e, rows, limit);
   int64_t kept = value->shape[1], count = rows->shape[1], first = 0;

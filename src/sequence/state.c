@@ -356,8 +356,9 @@ rill_status rill_state_set_tensor(rill_context *ctx, rill_state *state, int inde
                      index);
   const rill_tensor *now = state->entries[index].value;
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
-  if (tensor->dtype != now->dtype || tensor->ndim != now->ndim ||
-      (now->ndim && tensor->shape[0] != now->shape[0]))
+  bool open = state_open(state->entries[index].initial) && tensor->ndim >= 2;
+  bool alike = open || (tensor->dtype == now->dtype && tensor->ndim == now->ndim);
+  if (!alike || (now->ndim && tensor->shape[0] != now->shape[0]))
     return error_set(
         ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s, not %s %s", state->entries[index].path,
         rill_dtype_name((rill_dtype)now->dtype), shape_text(now->shape, now->ndim, a),

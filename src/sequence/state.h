@@ -34,6 +34,10 @@ state_entry *state_slot(const rill_state *state, const rill_module *self, const 
 /* Puts `tensor` into a slot, which retains it. Its spare rows are not the state's to write to. */
 void state_set(state_entry *entry, rill_tensor *tensor);
 
+/* Does the slot's tensor tell nothing of what will come? A slot that begins as [batch,0] takes rows of any
+ * dtype and size. */
+static inline bool state_open(const rill_tensor *t) { return t->ndim == 2 && t->shape[1] == 0; }
+
 /* Appends `rows` [B,n,...] to the slot's cache [B,m,...] along time and leaves the last `limit` rows
  * there (-1: all). Returns the m + n rows, new. Amortised, a row is copied a constant number of times;
  * where a gradient is wanted, a new tensor is made each time, since the graph needs the old ones. */

@@ -51,16 +51,22 @@ rill_status rill_state_save(rill_context *ctx, const rill_state *state, const ch
   return ctx->error;
 }
 
+/* A cache is empty at first, and grows along dim 1. */
+static bool slot_fits(const rill_tensor *is, const rill_tensor *t) {
+  if (state_open(is)) return t->ndim >= 2 && t->shape[0] == is->shape[0];
+  bool fits = t->dtype == is->dtype && t->ndim == is->ndim;
+  for (int d = 0; fits && d < t->ndim; d++)
+    fits = t->shape[d] == is->shape[d] || (d == 1 && is->shape[1] == 0);
+  return fits;
+}
+
 /* Tensor i of the file, if the slot can hold it. */
 static rill_tensor *read_slot(rill_context *ctx, const char *op, rill_safetensors *file,
                               const state_entry *e) {
   rill_tensor *t = rill_safetensors_get(ctx, file, e->path);
   const rill_tensor *is = e->initial;
   if (!t) return NULL;
-  bool fits = t->dtype == is->dtype && t->ndim == is->ndim;
-  for (int d = 0; fits && d < t->ndim; d++) /* a cache is empty at first, and grows along dim 1 */
-    fits = t->shape[d] == is->shape[d] || (d == 1 && is->shape[1] == 0);
-  if (fits) return rill_clone(ctx, t);
+  if (slot_fits(is, t)) return rill_clone(ctx, t);
   char a[SHAPE_TEXT], b[SHAPE_TEXT];
   error_set(ctx, RILL_ERROR_SHAPE, op, "\"%.200s\" is %s %s in the file, %s %s in the state",
             e->path, rill_dtype_name((rill_dtype)t->dtype), shape_text(t->shape, t->ndim, a),

@@ -196,6 +196,7 @@ static measure lay_out(const char *text, json entry) {
   S(rill_random_state, offset, 0)                                                                  \
   S(rill_module_class, free_user, 1)                                                               \
   S(rill_cross_entropy_options, reduction, 1)                                                      \
+  S(rill_window_options, last, 1)                                                                  \
   S(rill_attention_options, alibi, 1)                                                              \
   S(rill_selective_scan_options, final, 1)                                                         \
   S(rill_optimizer_options, eps, 1)                                                                \

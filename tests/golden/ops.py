@@ -33,6 +33,7 @@ import torch
 import torch.nn.functional as F
 
 import sequence
+import sliding
 
 torch.use_deterministic_algorithms(True)
 HERE = pathlib.Path(__file__).resolve().parent

@@ -129,3 +129,16 @@ FACE(rope, T(0), I(1), F(2), B(3))
 FACE(selective_scan, T(0), T(1), T(2), T(3), T(4),
      &(rill_selective_scan_options){sizeof(rill_selective_scan_options), T(5), T(6), T(7), B(9),
                                     T(8), SECOND(10)})
+
+/* sliding windows: their options, which the arguments from the third on fill */
+#define WINDOW_OPTIONS                                                                             \
+  &(rill_window_options) {                                                                         \
+    sizeof(rill_window_options), DIMS(2), I(3), I(4), (rill_window_mode)I(5),                      \
+        (rill_window_edge)I(6), F(7), (rill_window_nan)I(8), B(9)                                  \
+  }
+FACE(window_argmax, T(0), I(1), WINDOW_OPTIONS)
+FACE(window_argmin, T(0), I(1), WINDOW_OPTIONS)
+FACE(window_max, T(0), I(1), WINDOW_OPTIONS)
+FACE(window_min, T(0), I(1), WINDOW_OPTIONS)
+FACE(window_minmax, T(0), I(1), WINDOW_OPTIONS, (*count = 2, &outputs[1]))
+#undef WINDOW_OPTIONS

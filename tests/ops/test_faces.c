@@ -12,6 +12,7 @@
 #include "ops/test_faces_reduce.h"
 #include "ops/test_faces_rows.h"
 #include "ops/test_faces_sequence.h"
+#include "ops/test_faces_window.h"
 
 #define FAMILY(name)                                                                               \
   { name##_cases, FACE_COUNT(name##_cases) }
@@ -21,7 +22,7 @@ static const struct family {
   int count;
 } families[] = {FAMILY(elementwise), FAMILY(reduce), FAMILY(products), FAMILY(rows),
                 FAMILY(random),      FAMILY(index),  FAMILY(sequence), FAMILY(move),
-                FAMILY(factories),   FAMILY(modules)};
+                FAMILY(factories),   FAMILY(window), FAMILY(modules)};
 
 /* One family each. */
 START_TEST(faces_agree) { face_compare(families[_i].cases, families[_i].count); }
@@ -83,14 +84,12 @@ static bool computes(const char *name) {
 
 /* These are the pure face of something else than an op. */
 static const char *const without_op[] = {
-    "rill_rand_f32",          "rill_randn_f32",         "rill_fill_f32", /* factories */
-    "rill_accumulate_f32",                                               /* backward's sums */
-    "rill_scale_f32",         "rill_sum_squares_f32",                    /* clipping */
-    "rill_sgd_f32",           "rill_adam_f32",          "rill_adamw_f32",
-    "rill_ema_f32",                                                              /* optimizers */
-    "rill_prod_f32",          "rill_prod_backward_f32", "rill_max_backward_f32", /* pure alone */
-    "rill_window_max_f32",    "rill_window_min_f32",    "rill_window_minmax_f32",
-    "rill_window_argmax_f32", "rill_window_argmin_f32"};
+    "rill_rand_f32",       "rill_randn_f32",         "rill_fill_f32", /* factories */
+    "rill_accumulate_f32",                                            /* backward's sums */
+    "rill_scale_f32",      "rill_sum_squares_f32",                    /* clipping */
+    "rill_sgd_f32",        "rill_adam_f32",          "rill_adamw_f32",
+    "rill_ema_f32",                                                            /* optimizers */
+    "rill_prod_f32",       "rill_prod_backward_f32", "rill_max_backward_f32"}; /* pure alone */
 
 static void note_all_calls(void) {
   rill_context *ctx = face_context(0);

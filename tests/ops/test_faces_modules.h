@@ -43,6 +43,9 @@
   X(attention, attention, "attention", 12, (ctx, 12, 3, &attention_options),                       \
     functional_heads(ctx, m, x))                                                                   \
   X(mamba, mamba, NULL, 10, (ctx, 10, &mamba_options), functional_mamba(ctx, m, x))                \
+  X(window_max, window_max, "window_max", 17, (ctx, 5, &time_windows),                             \
+    rill_window_max(ctx, x, 5, &time_windows))                                                     \
+  X(window_min, window_min, "window_min", 17, (ctx, 4, NULL), rill_window_min(ctx, x, 4, NULL))    \
   X(sequential, sequential, NULL, 17,                                                              \
     (ctx, (rill_module *[]){rill_nn_linear(ctx, 17, 31, true), rill_nn_silu(ctx)}, 2),             \
     rill_silu(ctx, rill_linear(ctx, x, P("0.weight"), P("0.bias"))))                               \
@@ -60,6 +63,11 @@ static const rill_attention_module_options attention_options = {.struct_size =
                                                                 .alibi = true,
                                                                 .softcap = 5,
                                                                 .dropout = 0.2};
+static const rill_window_options time_windows = {.struct_size = sizeof time_windows,
+                                                 .dims = (const int[]){1},
+                                                 .ndims = 1,
+                                                 .stride = 2,
+                                                 .mode = RILL_WINDOW_SAME};
 static const rill_mamba_options mamba_options = {
     .struct_size = sizeof mamba_options, .state = 5, .conv = 3, .dt_rank = 2, .bias = true};
 

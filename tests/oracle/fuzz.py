@@ -15,8 +15,15 @@ import sys
 import torch
 import torch.nn.functional as F
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "examples" / "ffi"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "examples" / "ffi"), str(ROOT / "tests" / "golden")]
+import sliding  # noqa: E402
 from client import Error, Rill  # noqa: E402
+
+try:
+    from scipy import ndimage
+except ImportError:
+    ndimage = None
 
 SIZES = (1, 2, 3, 4, 5, 7, 17, 33)
 
@@ -193,8 +200,38 @@ def causal_conv1d():
         F.pad(x.transpose(1, 2), (width - 1, 0)), w.unsqueeze(1), b, groups=channels).transpose(1, 2)
 
 
+def window():
+    """Half of the samples are often the same, so that ties matter."""
+    x, n = randn(shape(1, 3)), random.choice((0, 1, 3, 8, 40, 300))
+    x = torch.cat([x, randn(list(x.shape[:-1]) + [n])], -1) if x.ndim else x
+    if random.random() < 0.5:
+        x = (2 * x).round()
+    name = random.choice("window_max window_max window_min".split())
+    dims = random.sample(range(x.ndim), random.randint(1, x.ndim))
+    options = {"window": random.choice((1, 2, 3, 5, 17, 64)[:6 if len(dims) == 1 else 4]), "dim": dims, "stride": random.choice((1, 1, 2, 5)),
+               "dilation": random.choice((1, 1, 3)), "mode": random.randrange(4), "edge": random.randrange(6),
+               "pad": random.choice((0.0, -1.5, 9.0)), "nan": 0, "last": random.random() < 0.3}
+    return name, [x], options, lambda x: getattr(sliding, name)(x, **options) + 0 * x.sum()
+
+
+def window_of_scipy():
+    """scipy.ndimage's filters, whose names the edges have."""
+    x, name = randn([random.choice((1, 2, 9, 50))]), random.choice("max min".split())
+    window, edge = random.choice((1, 2, 3, 4, 7, 60)), random.randrange(1, 6)
+    mode = " constant nearest reflect mirror wrap".split(" ")[edge]
+    filtered = getattr(ndimage, f"{name}imum_filter1d")(x.numpy(), window, mode=mode, cval=0.25)
+    options = {"window": window, "dim": [0], "stride": 1, "dilation": 1, "mode": 1, "edge": edge, "pad": 0.25}
+
+    def function(x):
+        """SciPy's value, with the gradient of pooling."""
+        y = getattr(sliding, f"window_{name}")(x, **options)
+        return y + (torch.from_numpy(filtered) - y.detach())
+
+    return f"window_{name}", [x], options, function
+
+
 DRAWN = (unary, binary, binary, where, reduction, reduction, along, matmul, matmul, matmul, linear, einsum, norm,
-         cross_entropy, cat, view, arrange, index, attention, causal_conv1d)
+         cross_entropy, cat, view, arrange, index, attention, causal_conv1d, window, *([window_of_scipy] if ndimage else []))
 
 
 # ---- comparing ------------------------------------------------------------------------------------

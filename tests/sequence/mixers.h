@@ -47,9 +47,19 @@ static inline rill_module *stack(rill_context *ctx) {
                         windowed(ctx)};
   return rill_nn_sequential(ctx, all, 5);
 }
+static inline rill_module *running(rill_context *ctx, int64_t window, int64_t dilation, bool min) {
+  rill_window_options o = RILL_WINDOW_OPTIONS_INIT;
+  o.dims = (int[]){1}, o.ndims = 1, o.mode = RILL_WINDOW_CAUSAL, o.dilation = dilation;
+  return min ? rill_nn_window_min(ctx, window, &o) : rill_nn_window_max(ctx, window, &o);
+}
+static inline rill_module *running_max(rill_context *ctx) { return running(ctx, 7, 1, false); }
+static inline rill_module *running_min(rill_context *ctx) { return running(ctx, 3, 4, true); }
+static inline rill_module *running_all(rill_context *ctx) { return running(ctx, 1000, 1, false); }
+static inline rill_module *running_one(rill_context *ctx) { return running(ctx, 1, 1, false); }
 
 static rill_module *(*const modules[])(rill_context *) = {
-    plain, grouped, windowed, window_of_one, sloped, mamba, small_mamba, stack};
+    plain,       grouped, windowed,    window_of_one, sloped,      mamba,
+    small_mamba, stack,   running_max, running_min,   running_all, running_one};
 enum { MODULES = sizeof modules / sizeof *modules };
 
 /* ---- helpers ---------------------------------------------------------------------------------- */

@@ -203,6 +203,21 @@ RILL_API rill_status rill_window_argmin_i64(const rill_window_params *params, co
                                             int64_t *index, int64_t *y, int64_t unit_begin,
                                             int64_t unit_end, void *workspace);
 
+/* The gradient of maxima or minima: grad_x, of x's shape and strides, is for each sample the sum of
+ * `grad` over the places whose `index` it is, in their order; -1 goes nowhere. grad and index, as argmax
+ * or argmin gave it, have y's shape and strides. Units are not those of the others: 0 where x is empty
+ * or the params are wrong. RILL_ERROR_INDEX, with nothing written, where an index of these units is below
+ * -1 or no sample; RILL_ERROR_ARGUMENT as above. */
+RILL_API int64_t rill_window_max_backward_units(const rill_window_params *params);
+RILL_API rill_status rill_window_max_backward_f32(const rill_window_params *params,
+                                                  const float *grad, const int64_t *index,
+                                                  float *grad_x, int64_t unit_begin,
+                                                  int64_t unit_end);
+RILL_API rill_status rill_window_max_backward_f64(const rill_window_params *params,
+                                                  const double *grad, const int64_t *index,
+                                                  double *grad_x, int64_t unit_begin,
+                                                  int64_t unit_end);
+
 #ifdef __cplusplus
 }
 #endif
