@@ -200,7 +200,7 @@ $(B)/tests/%: tests/%.c $(B)/librill-internal.a $(B)/flags
 	$(call say,CC,$<)$(COMPILE) -Itests $(CHECK_CFLAGS) -MMD -MP -MF $@.d $< $(B)/librill-internal.a \
 	  $(LDFLAGS) $(CHECK_LIBS) $(LIBS) -o $@
 
-check: $(TEST_BIN) all embed-stage $(B)/examples/charlm ## all tests
+check: $(TEST_BIN) all embed-stage $(EXAMPLES) ## all tests
 	@$(RUN) $(TEST_BIN) $(TEST_SCRIPTS)
 check-quick: $(QUICK_BIN) ## the test programs but the slow ones
 	@$(RUN) $(QUICK_BIN)
