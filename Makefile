@@ -75,6 +75,9 @@ KERNEL_TYPES_window_loops := i8 i16 i32 i64
 KERNEL_TYPES_window_move := f32
 KERNEL_TYPES_window_plan := f32
 KERNEL_TYPES_window_run := f32
+KERNEL_TYPES_window_sum := f32
+KERNEL_TYPES_window_sum_backward := f32
+KERNEL_TYPES_window_sum_run := f32
 # -O2 is as fast as -O3 where `omp simd` says what to vectorise, at half the size; register tiles want
 # their loops unrolled, which -O3 does.
 KERNEL_OPT_matmul := -O3

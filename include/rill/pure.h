@@ -24,5 +24,6 @@
 #include "rill/pure/optim.h"
 #include "rill/pure/move.h"
 #include "rill/pure/window.h"
+#include "rill/pure/window_sum.h"
 
 #endif

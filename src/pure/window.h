@@ -70,6 +70,9 @@ typedef struct window_job {
 /* The job of params without its pointers and keys. */
 rill_status window_plan(const rill_window_params *p, window_job *job);
 
+/* Units of a backward: like those of window_plan, but of samples instead of outputs. */
+int64_t window_backward_chunks(const window_job *job);
+
 /* From here on indices count from the other end. */
 void window_turn(window_job *job);
 
@@ -88,6 +91,10 @@ int64_t window_stretch(const window_job *job, int64_t p, int64_t *step, int64_t 
  * is not NULL) the samples there. */
 size_t window_bytes(const window_job *job);
 void window_run(const window_job *job, int64_t begin, int64_t end, void *workspace);
+
+/* The job of a call for floats that go in and out as they are, units and pointers not yet checked. */
+rill_status window_float_job(window_type type, const rill_window_params *p, const void *x,
+                             window_job *w);
 
 /* What the faces call. Either of y_min and y_max may be NULL where it is not wanted. */
 size_t window_workspace(window_type type, const rill_window_params *p);

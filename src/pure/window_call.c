@@ -89,6 +89,13 @@ static rill_status plan(window_type type, const rill_window_params *p, bool arg,
   return begin < end && (!x || !workspace) ? RILL_ERROR_ARGUMENT : RILL_OK;
 }
 
+rill_status window_float_job(window_type type, const rill_window_params *p, const void *x,
+                             window_job *w) {
+  rill_status status = plan(type, p, false, x, 0, 0, NULL, w);
+  if (status == RILL_OK) choose_keys(w, p, false);
+  return status;
+}
+
 size_t window_workspace(window_type type, const rill_window_params *p) {
   window_job w;
   if (plan(type, p, false, NULL, 0, 0, NULL, &w) != RILL_OK) return 0;

@@ -105,6 +105,16 @@ int64_t rill_window_units(const rill_window_params *p) {
   return window_plan(p, &job) == RILL_OK ? job.outer * job.panels * job.chunks : 0;
 }
 
+int64_t window_backward_chunks(const window_job *job) {
+  return window_divide_up(window_divide_up(job->n, job->dilation), job->chunk_rows);
+}
+
+int64_t rill_window_backward_units(const rill_window_params *p) {
+  window_job job;
+  if (window_plan(p, &job) != RILL_OK) return 0;
+  return job.outer * job.panels * window_backward_chunks(&job);
+}
+
 void window_turn(window_job *job) {
   int64_t padded = job->dense + (job->k - 1) * job->dilation;
   int64_t last = (job->length - 1) * job->y_stride[1];

@@ -72,6 +72,9 @@ RILL_API int64_t rill_window_length(const rill_window_params *params);
  * long window each read it anew. 0 where there is nothing to do or the params are wrong. */
 RILL_API int64_t rill_window_units(const rill_window_params *params);
 
+/* The units of a backward function: these cut the samples. */
+RILL_API int64_t rill_window_backward_units(const rill_window_params *params);
+
 /* Bytes of a workspace, of any alignment, for each function of the type: some 100 kB, and for long
  * windows as much as the window or the row has. 0 where the params are wrong. */
 RILL_API size_t rill_window_workspace_f32(const rill_window_params *params);
