@@ -32,9 +32,9 @@ int64_t window_sum_panel(const window_job *w) { return SUM_PANEL / w->size; }
 
 static void choose_sum_loops(window_sum *s, const window_job *w, window_sum_kind kind) {
   if (w->type == WINDOW_F32)
-    rill_window_sum_loops_f32(&s->loops);
+    rill_window_sum_loops_all_f32(&s->loops);
   else
-    rill_window_sum_loops_f64(&s->loops);
+    rill_window_sum_loops_all_f64(&s->loops);
   s->t.loops.take = kind == WINDOW_SUM_SAMPLES   ? s->loops.take_samples
                     : kind == WINDOW_SUM_NUMBERS ? s->loops.take_numbers
                                                  : s->loops.take_counts;
@@ -112,30 +112,39 @@ static void take_rows(const window_sum *s, int64_t row, int64_t rows, char *to) 
     window_take_rows(&s->t, row, rows, to, NULL);
 }
 
+/* The pass that makes sums of 4 * step rows, or the last one of a window, of the first n samples. */
+static window_sum_doubling doubling(const window_sum *s, int64_t step, int64_t n) {
+  int64_t u = s->t.columns, k = s->t.job->k, digit = k / step;
+  return (window_sum_doubling){.a = s->raw,
+                               .rest = s->rest,
+                               .n = n,
+                               .s = step * u,
+                               .off = k % step * u,
+                               .digit = digit % 4};
+}
+
 /* Puts `rows` more rows into raw, with the halo that was read with the chunk before, makes sums of `group` of
  * them, and in `rest` those of what a window has beyond groups. */
 static void sum_stage(window_sum *s, int64_t rows) {
   int64_t u = s->t.columns, n = rows * u, halo = s->halo * u, valid = n + halo, size = s->t.size;
-  int64_t step = 1, left = s->t.job->k, off = 0;
   memcpy(s->raw, s->halos, (size_t)(halo * size));
   take_rows(s, s->next + s->halo, rows, s->raw + halo * size);
   s->next += rows;
   memcpy(s->halos, s->raw + n * size, (size_t)(halo * size));
   memset(s->raw + valid * size, 0, WINDOW_VECTOR);
-  if (s->direct || left % s->group) memset(s->rest, 0, (size_t)(n * size + WINDOW_VECTOR));
-  for (int64_t pass = 0; pass < s->passes; pass++, step *= 4, left /= 4) {
-    int64_t digit = left % 4;
+  if (s->direct || s->t.job->k % s->group)
+    memset(s->rest, 0, (size_t)(n * size + WINDOW_VECTOR));
+  for (int64_t pass = 0, step = 1; pass < s->passes; pass++, step *= 4) {
     valid -= 3 * step * u;
-    s->loops.quad(s->raw, s->rest, valid, step * u, off, digit);
-    off += digit * step * u;
+    window_sum_doubling d = doubling(s, step, valid);
+    s->loops.quad(&d);
   }
 }
 
 static void next_direct(window_sum *s, int64_t rows, char *y, double divisor, window_ahead ahead) {
-  int64_t u = s->t.columns, k = s->t.job->k, step = 1;
   sum_stage(s, rows);
-  for (int64_t pass = 0; pass < s->passes; pass++) step *= 4;
-  s->loops.quad_out(s->raw, s->rest, rows * u, step * u, k % step * u, k / step, divisor, y, ahead);
+  window_sum_doubling d = doubling(s, (int64_t)1 << 2 * s->passes, rows * s->t.columns);
+  s->loops.quad_out(&d, divisor, y, ahead);
 }
 
 static void clear_prefix(window_sum *s) { memset(s->prefix, 0, (size_t)(s->pitch * s->t.size)); }

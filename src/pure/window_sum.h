@@ -1,5 +1,6 @@
 /* What the files of the sliding sums and means share: window_sum.c leads the way through the array,
- * window_sum_backward.c has the adjoint, window_sum_loops.c the loops that do the work. Geometry, samples in
+ * window_sum_backward.c has the adjoint, window_sum_loops.c and window_sum_ends.c the loops that do the
+ * work. Geometry, samples in
  * and results out are those of the maxima: window.h, window_tile.h. */
 #ifndef RILL_SRC_PURE_WINDOW_SUM_H
 #define RILL_SRC_PURE_WINDOW_SUM_H
@@ -22,31 +23,41 @@ typedef struct window_sum_rows {
   window_ahead ahead;
 } window_sum_rows;
 
+/* Sums of some size, s apart, of which a window has `digit` from off on. */
+typedef struct window_sum_doubling {
+  void *a, *rest;
+  int64_t n, s, off, digit;
+} window_sum_doubling;
+
 /* Like those of the maxima they go by whole vectors, and may read and write as much beyond the end. */
 typedef struct window_sum_loops {
-  /* What window_move.c takes: to[i] = x[i]; or that, or 1, and 0 where it is NaN. In place, too. */
-  void (*take_samples)(const window_keys *keys, const void *x, int64_t n, void *to);
-  void (*take_numbers)(const window_keys *keys, const void *x, int64_t n, void *to);
-  void (*take_counts)(const window_keys *keys, const void *x, int64_t n, void *to);
   /* rest[i] += a[i + off] + a[i + off + s] ..., `digit` of them; then
    * a[i] = the sum of a[i], a[i + s], a[i + 2s], a[i + 3s] */
-  void (*quad)(void *a, void *rest, int64_t n, int64_t s, int64_t off, int64_t digit);
+  void (*quad)(const window_sum_doubling *d);
   /* y[i] = (rest[i] + a[i + off] + a[i + off + s] ...) / divisor; writes n of them */
-  void (*quad_out)(const void *a, const void *rest, int64_t n, int64_t s, int64_t off,
-                   int64_t digit, double divisor, void *y, window_ahead ahead);
+  void (*quad_out)(const window_sum_doubling *d, double divisor, void *y, window_ahead ahead);
   /* In each row: y = (suffix + (prefix + rest)) / divisor; then prefix += group, suffix = group. The last
    * vector goes first. */
   void (*down)(const window_sum_rows *rows);
   /* A vector of columns, `rows` rows up: suffix[r] += suffix[r + 1] ... and start. */
   void (*up)(void *suffix, int64_t pitch, int64_t rows, const void *start);
-  void (*divide)(void *y, double divisor, int64_t n); /* n numbers and no more */
+
+  /* What window_move.c takes: to[i] = x[i]; or that, or 1, and 0 where it is NaN. In place, too. These and
+   * those below keep to n numbers, and are compiled for the baseline alone. */
+  void (*take_samples)(const window_keys *keys, const void *x, int64_t n, void *to);
+  void (*take_numbers)(const window_keys *keys, const void *x, int64_t n, void *to);
+  void (*take_counts)(const window_keys *keys, const void *x, int64_t n, void *to);
+  void (*divide)(void *y, double divisor, int64_t n);
   void (*divide_each)(void *y, const void *divisors, int64_t n);
-  void (*add)(void *y, int64_t step, const void *x, int64_t n); /* n numbers and no more */
-  void (*mask)(void *y, int64_t y_step, const void *x, int64_t x_step, int64_t n); /* 0 where x is NaN */
+  void (*add)(void *y, int64_t step, const void *x, int64_t n);
+  void (*mask)(void *y, int64_t y_step, const void *x, int64_t x_step, int64_t n); /* 0 where NaN */
 } window_sum_loops;
 
+/* The first four, and all of them. */
 void rill_window_sum_loops_f32(window_sum_loops *loops);
 void rill_window_sum_loops_f64(window_sum_loops *loops);
+void rill_window_sum_loops_all_f32(window_sum_loops *loops);
+void rill_window_sum_loops_all_f64(window_sum_loops *loops);
 
 /* ---- a panel of columns on its way ------------------------------------------------------------- */
 

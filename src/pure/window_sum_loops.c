@@ -13,27 +13,6 @@
 #define LANES  (WINDOW_VECTOR / (int64_t)sizeof(real))
 #define VECTOR _Alignas(WINDOW_VECTOR) real /* see window_loops.c */
 
-static void L(take_plain)(const window_keys *keys, const void *x, int64_t n, void *to) {
-  (void)keys;
-  if (to != x) memcpy(to, x, (size_t)n * sizeof(real));
-}
-
-static void L(take_numbers)(const window_keys *keys, const void *from, int64_t n, void *to) {
-  const real *x = from;
-  real *y = to;
-  (void)keys;
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) y[i] = x[i] == x[i] ? x[i] : 0;
-}
-
-static void L(take_counts)(const window_keys *keys, const void *from, int64_t n, void *to) {
-  const real *x = from;
-  real *y = to;
-  (void)keys;
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) y[i] = x[i] == x[i] ? 1 : 0;
-}
-
 /* ---- doubling --------------------------------------------------------------------------------- */
 
 INLINE real L(few)(real v, const real *a, int64_t s, const int digit) {
@@ -43,8 +22,10 @@ INLINE real L(few)(real v, const real *a, int64_t s, const int digit) {
   return v;
 }
 
-INLINE void L(quad_of)(real *a, real *rest, int64_t n, int64_t s, int64_t off, const int digit) {
-  for (int64_t i = 0; i < n; i += LANES, a += LANES, rest += LANES) {
+INLINE void L(quad_of)(const window_sum_doubling *d, const int digit) {
+  const int64_t s = d->s, off = d->off;
+  real *a = d->a, *rest = d->rest;
+  for (int64_t i = 0; i < d->n; i += LANES, a += LANES, rest += LANES) {
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) {
       if (digit) rest[l] = L(few)(rest[l], a + off + l, s, digit);
@@ -53,48 +34,44 @@ INLINE void L(quad_of)(real *a, real *rest, int64_t n, int64_t s, int64_t off, c
   }
 }
 
-static void L(sum_quad)(void *a, void *rest, int64_t n, int64_t s, int64_t off, int64_t digit) {
-  switch (digit) {
-  case 0: L(quad_of)(a, rest, n, s, off, 0); break;
-  case 1: L(quad_of)(a, rest, n, s, off, 1); break;
-  case 2: L(quad_of)(a, rest, n, s, off, 2); break;
-  default: L(quad_of)(a, rest, n, s, off, 3);
+static void L(sum_quad)(const window_sum_doubling *d) {
+  switch (d->digit) {
+  case 0: L(quad_of)(d, 0); break;
+  case 1: L(quad_of)(d, 1); break;
+  case 2: L(quad_of)(d, 2); break;
+  default: L(quad_of)(d, 3);
   }
 }
 
-INLINE void L(quad_out_of)(const real *a, const real *rest, int64_t n, int64_t s, const int digit,
-                           const real divisor, const bool divided, real *y, window_ahead ahead) {
-  VECTOR last[LANES];
-  for (int64_t i = 0; i < n; i += LANES, a += LANES, rest += LANES, y += LANES) {
-    real *to = n - i < LANES ? last : y;
+INLINE void L(quad_out_of)(const window_sum_doubling *d, const int digit, const real divisor,
+                           real *y, window_ahead ahead) {
+  const int64_t s = d->s;
+  const real *a = (const real *)d->a + d->off, *rest = d->rest;
+  VECTOR v[LANES];
+  for (int64_t i = 0; i < d->n; i += LANES, a += LANES, rest += LANES, y += LANES) {
     __builtin_prefetch(ahead.x);
     __builtin_prefetch((char *)y + ahead.y, 1);
     ahead.x += ahead.pitch;
 #pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) {
-      real v = L(few)(rest[l], a + l, s, digit);
-      to[l] = divided ? v / divisor : v;
+    for (int64_t l = 0; l < LANES; l++) v[l] = L(few)(rest[l], a + l, s, digit);
+    if (divisor != 1) {
+#pragma omp simd
+      for (int64_t l = 0; l < LANES; l++) v[l] /= divisor;
     }
-    if (to == last) memcpy(y, last, (size_t)(n - i) * sizeof(real));
+    if (d->n - i < LANES)
+      memcpy(y, v, (size_t)(d->n - i) * sizeof(real));
+    else
+      memcpy(y, v, sizeof v);
   }
 }
 
-INLINE void L(quad_out_by)(const real *a, const real *rest, int64_t n, int64_t s, int64_t digit,
-                           const real divisor, const bool divided, real *y, window_ahead ahead) {
-  switch (digit) {
-  case 1: L(quad_out_of)(a, rest, n, s, 1, divisor, divided, y, ahead); break;
-  case 2: L(quad_out_of)(a, rest, n, s, 2, divisor, divided, y, ahead); break;
-  default: L(quad_out_of)(a, rest, n, s, 3, divisor, divided, y, ahead);
+static void L(sum_quad_out)(const window_sum_doubling *d, double divisor, void *y,
+                            window_ahead ahead) {
+  switch (d->digit) {
+  case 1: L(quad_out_of)(d, 1, (real)divisor, y, ahead); break;
+  case 2: L(quad_out_of)(d, 2, (real)divisor, y, ahead); break;
+  default: L(quad_out_of)(d, 3, (real)divisor, y, ahead);
   }
-}
-
-static void L(sum_quad_out)(const void *windows, const void *rest, int64_t n, int64_t s, int64_t off,
-                            int64_t digit, double divisor, void *y, window_ahead ahead) {
-  const real *a = (const real *)windows + off;
-  if (divisor != 1)
-    L(quad_out_by)(a, rest, n, s, digit, (real)divisor, true, y, ahead);
-  else
-    L(quad_out_by)(a, rest, n, s, digit, 1, false, y, ahead);
 }
 
 /* ---- blocks ----------------------------------------------------------------------------------- */
@@ -144,48 +121,12 @@ static void L(sum_up)(void *suffixes, int64_t pitch, int64_t rows, const void *s
   }
 }
 
-/* ---- what is left ----------------------------------------------------------------------------- */
-
-static void L(divide)(void *to, double by, int64_t n) {
-  const real divisor = (real)by;
-  real *y = to;
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) y[i] /= divisor;
-}
-
-static void L(divide_each)(void *to, const void *divisors, int64_t n) {
-  const real *divisor = divisors;
-  real *y = to;
-#pragma omp simd
-  for (int64_t i = 0; i < n; i++) y[i] /= divisor[i];
-}
-
-static void L(add_some)(void *to, int64_t step, const void *from, int64_t n) {
-  const real *x = from;
-  real *y = to;
-  for (int64_t i = 0; i < n; i++) y[i * step] += x[i];
-}
-
-static void L(mask_some)(void *to, int64_t y_step, const void *from, int64_t x_step, int64_t n) {
-  const real *x = from;
-  real *y = to;
-  for (int64_t i = 0; i < n; i++)
-    if (x[i * x_step] != x[i * x_step]) y[i * y_step] = 0;
-}
-
 KERNEL(window_sum_loops, (window_sum_loops * loops), (loops)) {
   *loops = (window_sum_loops){
-      .take_samples = L(take_plain),
-      .take_numbers = L(take_numbers),
-      .take_counts = L(take_counts),
       .quad = L(sum_quad),
       .quad_out = L(sum_quad_out),
       .down = L(sum_down),
       .up = L(sum_up),
-      .divide = L(divide),
-      .divide_each = L(divide_each),
-      .add = L(add_some),
-      .mask = L(mask_some),
   };
 }
 
