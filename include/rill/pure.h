@@ -25,5 +25,6 @@
 #include "rill/pure/move.h"
 #include "rill/pure/window.h"
 #include "rill/pure/window_sum.h"
+#include "rill/pure/window_quantile.h"
 
 #endif

@@ -80,6 +80,9 @@ void window_turn(window_job *job);
 bool window_overlap(const window_job *job, bool outputs, const void *x, int64_t x_size,
                     const void *y, int64_t y_size);
 
+/* Do the samples' gradients share memory with those of the results, or (unless NULL) the samples? */
+bool window_shared(const window_job *job, const void *grad, const void *x, const void *grad_x);
+
 /* Are x and y, of one type, the same memory in a way that lets y replace x? */
 bool window_same(const window_job *job, const void *x, const void *y, int64_t begin, int64_t end);
 

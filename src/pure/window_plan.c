@@ -174,6 +174,14 @@ bool window_overlap(const window_job *job, bool outputs, const void *x, int64_t 
   return x_low < y_high && y_low < x_high;
 }
 
+bool window_shared(const window_job *job, const void *grad, const void *x, const void *grad_x) {
+  window_job samples = *job;
+  for (int i = 0; i < 3; i++) samples.y_stride[i] = job->x_stride[i];
+  samples.length = job->n;
+  return (job->length && window_overlap(job, false, grad_x, job->size, grad, job->size)) ||
+         (x && window_overlap(&samples, false, x, job->size, grad_x, job->size));
+}
+
 /* Panels of columns are done one after the other. With a dilation they are of different samples, of
  * which edges and strides would mix those done with those to do. */
 bool window_same(const window_job *job, const void *x, const void *y, int64_t begin, int64_t end) {

@@ -239,15 +239,6 @@ static void run_units(adjoint_call *c, int64_t begin, int64_t end, char *workspa
   }
 }
 
-/* Do gradients of samples share memory with those of results, or with the samples? */
-static bool shared(const window_job *w, const void *grad, const void *x, const void *grad_x) {
-  window_job samples = *w;
-  memcpy(samples.y_stride, w->x_stride, sizeof samples.y_stride);
-  samples.length = w->n;
-  return (w->length && window_overlap(w, false, grad_x, w->size, grad, w->size)) ||
-         (x && window_overlap(&samples, false, x, w->size, grad_x, w->size));
-}
-
 static rill_status backward(window_type type, const rill_window_params *p, const void *grad,
                             const void *x, void *grad_x, bool mean, int64_t begin, int64_t end,
                             void *workspace) {
@@ -261,7 +252,7 @@ static rill_status backward(window_type type, const rill_window_params *p, const
   if (begin == end) return RILL_OK;
   if ((!grad && w->length) || (!x && c.numbers) || !grad_x || !workspace)
     return RILL_ERROR_ARGUMENT;
-  if (shared(w, grad, c.numbers ? x : NULL, grad_x)) return RILL_ERROR_ARGUMENT;
+  if (window_shared(w, grad, c.numbers ? x : NULL, grad_x)) return RILL_ERROR_ARGUMENT;
   c.grad_x = grad_x;
   adjoint_job(&c, grad);
   run_units(&c, begin, end, (char *)workspace + (-(uintptr_t)workspace & (WINDOW_VECTOR - 1)));

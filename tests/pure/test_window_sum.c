@@ -71,7 +71,8 @@ static REAL N(sample)(int pattern, int64_t i, int64_t k, bool nan, uint64_t *see
   int64_t v = pattern_value(pattern, i, k, seed);
   double u = test_uniform(seed);
   if (nan && u < 0.2) return (REAL)NAN;
-  if (pattern == EXTREME) return (REAL)(u < 0.3 ? -INFINITY : u < 0.4 ? INFINITY : u < 0.7 ? -0.0 : 1e-40);
+  if (pattern == EXTREME)
+    return (REAL)(u < 0.3 ? -INFINITY : u < 0.4 ? INFINITY : u < 0.7 ? -0.0 : 1e-40);
   if (pattern == MIXED) return (REAL)((u - 0.6) * pow(10, 50 * test_uniform(seed) - 25));
   return (REAL)(pattern == RANDOM ? (double)v / 3 - 40 : (double)v);
 }
@@ -102,7 +103,8 @@ static seen N(brute)(const rill_window_params *p, const REAL *x, const int64_t x
 }
 
 /* Is v what `want` is, but for adding `count` numbers one by one? */
-static void N(near)(REAL v, long double want, long double magnitude, int64_t count, const char *what) {
+static void N(near)(REAL v, long double want, long double magnitude, int64_t count,
+                    const char *what) {
   long double most = N(epsilon) / 2 * (long double)count * magnitude + 1e-44L;
   if (!reference_is_finer()) most *= 2;
   bool same = isnan(want) ? isnan(v) : isinf(want) ? v == want : fabsl(v - want) <= most;
@@ -146,7 +148,9 @@ static REAL *N(results)(N(check) * c, int which, int64_t count) {
   N(one_nan)(first, count);
   for (int level = 0; level < CPU_LEVELS; level++) {
     cpu_set_level(level);
-    for (int64_t parts = 1; parts <= units; parts = parts == 1 ? 2 : parts == 2 && units > 2 ? units : units + 1) {
+    for (int64_t parts = 1; parts <= units; parts = parts == 1                ? 2
+                                                    : parts == 2 && units > 2 ? units
+                                                                              : units + 1) {
       REAL *y = dirty(count, sizeof(REAL));
       for (int64_t part = parts - 1; part >= 0; part--)
         N(run_units)(c, which, y, units * part / parts, units * (part + 1) / parts);
@@ -194,7 +198,8 @@ static void N(check_all)(N(check) * c) {
       for (int64_t i = 0; i < c->p.n; i++) {
         int64_t x = at_of(c->xs, o, i, j);
         N(near)(c->grad_sum[x], c->want[0][x], c->magnitude[0][x], c->terms[x], "grad of sum");
-        N(near)(c->grad_mean[x], c->want[1][x], c->magnitude[1][x], c->terms[x] + 2, "grad of mean");
+        N(near)
+        (c->grad_mean[x], c->want[1][x], c->magnitude[1][x], c->terms[x] + 2, "grad of mean");
       }
     }
   free(at);
@@ -342,9 +347,8 @@ static void N(long_rows)(void) {
       void *room = malloc(K(window_sum_workspace)(&p));
       ck_assert_int_eq(units, sizes[i] <= 65536 ? 3 : divide_up(LONG, sizes[i]));
       for (int64_t unit = units - 1; unit >= 0; unit--)
-        ck_assert_int_eq(backward
-                             ? K(window_sum_backward)(&p, x, NULL, y, unit, unit + 1, room)
-                             : K(window_sum)(&p, x, y, unit, unit + 1, room),
+        ck_assert_int_eq(backward ? K(window_sum_backward)(&p, x, NULL, y, unit, unit + 1, room)
+                                  : K(window_sum)(&p, x, y, unit, unit + 1, room),
                          RILL_OK);
       for (int64_t j = 0; j < LONG; j++) {
         int64_t low = backward ? j : j < sizes[i] ? 0 : j + 1 - sizes[i];
@@ -443,12 +447,14 @@ static void N(wrong_calls)(void) {
   ck_assert_int_eq(K(window_sum)(&p, x, x + 50, -1, units, room), RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum)(&p, x, x + 50, 1, 0, room), RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum)(&p, NULL, NULL, 0, 0, NULL), RILL_OK);
-  ck_assert_int_eq(K(window_sum_backward)(&p, x, NULL, x + 36, 0, units, room), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(K(window_sum_backward)(&p, x, NULL, x + 36, 0, units, room),
+                   RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum_backward)(&p, x, NULL, x, 0, units, room), RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum_backward)(&p, NULL, NULL, x, 0, units, room), RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum_backward)(&p, x, NULL, NULL, 0, units, room), RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_mean_backward)(&p, x, NULL, y, 0, units, NULL), RILL_ERROR_ARGUMENT);
-  ck_assert_int_eq(K(window_mean_backward)(&p, x, NULL, y, 0, units + 1, room), RILL_ERROR_ARGUMENT);
+  ck_assert_int_eq(K(window_mean_backward)(&p, x, NULL, y, 0, units + 1, room),
+                   RILL_ERROR_ARGUMENT);
   ck_assert_int_eq(K(window_sum_backward)(&p, NULL, NULL, NULL, 0, 0, NULL), RILL_OK);
   p.nan = RILL_WINDOW_NAN_IGNORE;
   ck_assert_int_eq(K(window_sum_backward)(&p, y, NULL, x, 0, units, room), RILL_ERROR_ARGUMENT);
