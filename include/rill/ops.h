@@ -13,6 +13,7 @@
 #define RILL_OPS_H
 
 #include "rill/pure/window.h"
+#include "rill/pure/window_quantile.h"
 #include "rill/tensor.h"
 
 #ifdef __cplusplus
@@ -279,6 +280,24 @@ RILL_API rill_tensor *rill_window_argmax(rill_context *ctx, const rill_tensor *i
                                          int64_t window, const rill_window_options *options);
 RILL_API rill_tensor *rill_window_argmin(rill_context *ctx, const rill_tensor *input,
                                          int64_t window, const rill_window_options *options);
+
+/* The sum of each window along each of the dims, and the mean of what it sees, of f32 and f64 (integers
+ * become f32). The options are rill_window_max's but for `last`. RILL_WINDOW_NAN_IGNORE leaves NaN out, as
+ * torch.nansum and nanmean; such means are along one dim. As torch.nn.functional.avg_pool1d and avg_pool2d,
+ * whose stride defaults to the window and whose zero padding is RILL_WINDOW_CONSTANT, or with
+ * count_include_pad=False RILL_WINDOW_IGNORE. Cost does not grow with the window, and errors do not pile up
+ * along the dim: rill/pure/window_sum.h. */
+RILL_API rill_tensor *rill_window_sum(rill_context *ctx, const rill_tensor *input, int64_t window,
+                                      const rill_window_options *options);
+RILL_API rill_tensor *rill_window_mean(rill_context *ctx, const rill_tensor *input, int64_t window,
+                                       const rill_window_options *options);
+/* The q-quantile of each window along one dim, as torch.quantile or, with RILL_WINDOW_NAN_IGNORE,
+ * nanquantile: rill/pure/window_quantile.h. torch.median is q 0.5 of RILL_WINDOW_QUANTILE_LOWER.
+ * RILL_ERROR_ARGUMENT: q not from 0 to 1, an unknown method, several dims. */
+RILL_API rill_tensor *rill_window_quantile(rill_context *ctx, const rill_tensor *input,
+                                           int64_t window, double q,
+                                           rill_window_quantile_method method,
+                                           const rill_window_options *options);
 
 /* ---- sequence kernels --------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-"""Sliding windows by PyTorch's pooling over samples laid out beyond the edges: what ops.py compares with."""
+"""Sliding windows by PyTorch's pooling and sums over samples laid out beyond the edges: what ops.py compares with."""
 
 import math
 
@@ -91,3 +91,43 @@ def window_min(x, *options, **named):
         named["pad"] = -named["pad"]
     y = window_max(-x.to(torch.float64), *options, **named)
     return y if named.get("index") else (-y).to(x.dtype)
+
+
+def cut(x, d, window, stride, dilation, mode, edge, pad):
+    """The windows along dim d, as the last dim of what has their places there; and which samples they see."""
+    at = places(x.shape[d], window, dilation, mode, edge)
+    count = max(-(-(len(at) - (window - 1) * dilation) // stride), 0)
+    index = torch.tensor([[at[i * stride + j * dilation] for j in range(window)] for i in range(count)],
+                         dtype=torch.int64).reshape(count, window)
+    if not count:
+        return x.movedim(d, -1)[..., :0, None].expand(*[-1] * x.ndim, window), index != NOTHING
+    v = x.movedim(d, -1)[..., index.clamp(min=0)]
+    return torch.where(index == PAD, float(pad), v), index != NOTHING
+
+
+def window_sum(x, window, dim=(), stride=1, dilation=1, mode=VALID, edge=IGNORE, pad=0.0, nan=0, mean=False):
+    for d in sorted((d % x.ndim for d in dim or [-1]), reverse=True):
+        v, seen = cut(x, d, window, stride, dilation, mode, edge, pad)
+        seen = (seen & ~v.isnan()) if nan else seen.expand_as(v)
+        y = torch.where(seen, v, 0.0).sum(-1)
+        x = (y / seen.sum(-1) if mean else y).movedim(-1, d)
+        pad = pad if mean else pad * window
+    return x
+
+
+def window_mean(x, *options, **named):
+    return window_sum(x, *options, **named, mean=True)
+
+
+METHODS = "linear lower higher nearest midpoint".split()
+
+
+def window_quantile(x, window, dim=(), stride=1, dilation=1, mode=VALID, edge=IGNORE, pad=0.0, nan=0, q=0.5, method=0):
+    d = dim[0] % x.ndim if dim else x.ndim - 1
+    v, seen = cut(x, d, window, stride, dilation, mode, edge, pad)
+    if not v.numel():
+        return v.sum(-1).movedim(-1, d)
+    y = torch.nanquantile(torch.where(seen, v, math.nan), q, -1, interpolation=METHODS[method])
+    if not nan:
+        y = torch.where((v.isnan() & seen).any(-1), math.nan, y)
+    return y.movedim(-1, d)

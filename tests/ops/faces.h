@@ -131,14 +131,17 @@ FACE(selective_scan, T(0), T(1), T(2), T(3), T(4),
                                     T(8), SECOND(10)})
 
 /* sliding windows: their options, which the arguments from the third on fill */
-#define WINDOW_OPTIONS                                                                             \
+#define WINDOW_OPTIONS(is_last)                                                                    \
   &(rill_window_options) {                                                                         \
     sizeof(rill_window_options), DIMS(2), I(3), I(4), (rill_window_mode)I(5),                      \
-        (rill_window_edge)I(6), F(7), (rill_window_nan)I(8), B(9)                                  \
+        (rill_window_edge)I(6), F(7), (rill_window_nan)I(8), is_last                               \
   }
-FACE(window_argmax, T(0), I(1), WINDOW_OPTIONS)
-FACE(window_argmin, T(0), I(1), WINDOW_OPTIONS)
-FACE(window_max, T(0), I(1), WINDOW_OPTIONS)
-FACE(window_min, T(0), I(1), WINDOW_OPTIONS)
-FACE(window_minmax, T(0), I(1), WINDOW_OPTIONS, (*count = 2, &outputs[1]))
+FACE(window_argmax, T(0), I(1), WINDOW_OPTIONS(B(9)))
+FACE(window_argmin, T(0), I(1), WINDOW_OPTIONS(B(9)))
+FACE(window_max, T(0), I(1), WINDOW_OPTIONS(B(9)))
+FACE(window_mean, T(0), I(1), WINDOW_OPTIONS(false))
+FACE(window_min, T(0), I(1), WINDOW_OPTIONS(B(9)))
+FACE(window_minmax, T(0), I(1), WINDOW_OPTIONS(B(9)), (*count = 2, &outputs[1]))
+FACE(window_quantile, T(0), I(1), F(9), (rill_window_quantile_method)I(10), WINDOW_OPTIONS(false))
+FACE(window_sum, T(0), I(1), WINDOW_OPTIONS(false))
 #undef WINDOW_OPTIONS

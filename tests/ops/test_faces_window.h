@@ -82,8 +82,11 @@ static const face_sizes window_sizes = {8,
 #define WINDOW_ROW(op, a, b)                                                                       \
   { "window_" #op, window_##op##_##a, window_##op##_##b, &window_sizes, NULL, false }
 #define WINDOW_ROWS(op) WINDOW_ROW(op, f32, f64), WINDOW_ROW(op, u8, i32), WINDOW_ROW(op, i64, i64)
-static const face_case window_cases[] = {WINDOW_ROWS(max), WINDOW_ROWS(min), WINDOW_ROWS(argmax),
-                                         WINDOW_ROWS(argmin), WINDOW_ROWS(minmax)};
+static const face_case window_cases[] = {
+    WINDOW_ROWS(max),           WINDOW_ROWS(min),
+    WINDOW_ROWS(argmax),        WINDOW_ROWS(argmin),
+    WINDOW_ROWS(minmax),        WINDOW_ROW(sum, f32, f64),
+    WINDOW_ROW(mean, f32, f64), WINDOW_ROW(quantile, f32, f64)};
 #undef WINDOW_ROW
 #undef WINDOW_ROWS
 
@@ -175,5 +178,58 @@ static void N(window_minmax)(rill_context *ctx, const face_case *c, const int64_
   face_same(ctx, "minima", low, DTYPE, w.low, w.places);
   face_same(ctx, "maxima", high, DTYPE, w.high, w.places);
 }
+
+#ifndef WINDOW_INTEGERS
+/* Which of the ops whose backward looks at samples instead of indices. */
+typedef rill_status N(window_back)(const rill_window_params *, const REAL *, const REAL *, REAL *,
+                                   int64_t, int64_t, void *);
+
+static void N(window_agree_by)(rill_context *ctx, N(window) * w, rill_tensor *y,
+                               N(window_back) * back) {
+  REAL *g = N(values)(w->places), *gx = N(room)(w->all);
+  face_status(
+      back(&w->params, g, w->x, gx, 0, rill_window_backward_units(&w->params), w->workspace));
+  face_agree(ctx, DTYPE, &(face_value){y, w->low, w->places, g}, 1,
+             &(face_grad){"gradient", w->t, gx}, 1);
+}
+
+static N(window) N(window_make_sum)(rill_context *ctx, const int64_t *size) {
+  N(window) w = N(window_make)(ctx, size);
+  w.workspace = face_take((int64_t)K(window_sum_workspace)(&w.params), 1);
+  return w;
+}
+
+static void N(window_sum)(rill_context *ctx, const face_case *c, const int64_t *size) {
+  N(window) w = N(window_make_sum)(ctx, size);
+  (void)c;
+  face_status(K(window_sum)(&w.params, w.x, w.low, 0, w.units, w.workspace));
+  N(window_agree_by)
+  (ctx, &w, rill_window_sum(ctx, w.t, size[3], &w.options), K(window_sum_backward));
+}
+
+static void N(window_mean)(rill_context *ctx, const face_case *c, const int64_t *size) {
+  N(window) w = N(window_make_sum)(ctx, size);
+  (void)c;
+  face_status(K(window_mean)(&w.params, w.x, w.low, 0, w.units, w.workspace));
+  N(window_agree_by)
+  (ctx, &w, rill_window_mean(ctx, w.t, size[3], &w.options), K(window_mean_backward));
+}
+
+static rill_status N(median_backward)(const rill_window_params *p, const REAL *grad, const REAL *x,
+                                      REAL *grad_x, int64_t begin, int64_t end, void *workspace) {
+  return K(window_quantile_backward)(p, 0.5, RILL_WINDOW_QUANTILE_LINEAR, grad, x, grad_x, begin,
+                                     end, workspace);
+}
+
+static void N(window_quantile)(rill_context *ctx, const face_case *c, const int64_t *size) {
+  N(window) w = N(window_make)(ctx, size);
+  const rill_window_quantile_method method = RILL_WINDOW_QUANTILE_LINEAR;
+  (void)c;
+  w.workspace = face_take((int64_t)K(window_quantile_workspace)(&w.params), 1);
+  face_status(K(window_quantile)(&w.params, 0.5, method, w.x, w.low, 0, w.units, w.workspace));
+  N(window_agree_by)
+  (ctx, &w, rill_window_quantile(ctx, w.t, size[3], 0.5, method, &w.options), N(median_backward));
+}
+#endif
 
 #endif
