@@ -107,7 +107,8 @@ static inline int64_t L(order_rank)(const window_order *o, real x, const bool eq
   if (chunk > 0) chunk--;
   int64_t first = chunk << o->bits, n = o->count - first;
   if (n > o->mask + 1) n = o->mask + 1;
-  return first + L(order_before)((const real *)o->value + first, o->head[chunk], o->mask, n, x, equal);
+  return first +
+         L(order_before)((const real *)o->value + first, o->head[chunk], o->mask, n, x, equal);
 }
 
 /* ---- moves ------------------------------------------------------------------------------------ */

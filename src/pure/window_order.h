@@ -16,14 +16,14 @@
 #include <stdint.h>
 
 typedef struct window_order {
-  int64_t most;         /* numbers that it may hold                          */
-  int64_t count, nans;  /* numbers that it holds in order, and NaN besides   */
-  int64_t nan_tag;      /* of the NaN that came last                         */
-  int64_t bits, mask;   /* of a chunk's size, a power of two                 */
-  int64_t begin, held;  /* of the ring of numbers as they came, NaN included */
-  void *ring, *value;   /* as they came, and in order                        */
-  void *front;          /* each chunk's first number                         */
-  int64_t *head, *tag;  /* where that lies in the chunk; whatever came with the numbers, or NULL */
+  int64_t most;        /* numbers that it may hold                          */
+  int64_t count, nans; /* numbers that it holds in order, and NaN besides   */
+  int64_t nan_tag;     /* of the NaN that came last                         */
+  int64_t bits, mask;  /* of a chunk's size, a power of two                 */
+  int64_t begin, held; /* of the ring of numbers as they came, NaN included */
+  void *ring, *value;  /* as they came, and in order                        */
+  void *front;         /* each chunk's first number                         */
+  int64_t *head, *tag; /* where that lies in the chunk; whatever came with the numbers, or NULL */
 } window_order;
 
 /* Bytes of memory, aligned to 8, for `most` >= 1 numbers of so many bytes, with their tags or without. */

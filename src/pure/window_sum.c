@@ -115,12 +115,8 @@ static void take_rows(const window_sum *s, int64_t row, int64_t rows, char *to) 
 /* The pass that makes sums of 4 * step rows, or the last one of a window, of the first n samples. */
 static window_sum_doubling doubling(const window_sum *s, int64_t step, int64_t n) {
   int64_t u = s->t.columns, k = s->t.job->k, digit = k / step;
-  return (window_sum_doubling){.a = s->raw,
-                               .rest = s->rest,
-                               .n = n,
-                               .s = step * u,
-                               .off = k % step * u,
-                               .digit = digit % 4};
+  return (window_sum_doubling){
+      .a = s->raw, .rest = s->rest, .n = n, .s = step * u, .off = k % step * u, .digit = digit % 4};
 }
 
 /* Puts `rows` more rows into raw, with the halo that was read with the chunk before, makes sums of `group` of
@@ -132,8 +128,7 @@ static void sum_stage(window_sum *s, int64_t rows) {
   s->next += rows;
   memcpy(s->halos, s->raw + n * size, (size_t)(halo * size));
   memset(s->raw + valid * size, 0, WINDOW_VECTOR);
-  if (s->direct || s->t.job->k % s->group)
-    memset(s->rest, 0, (size_t)(n * size + WINDOW_VECTOR));
+  if (s->direct || s->t.job->k % s->group) memset(s->rest, 0, (size_t)(n * size + WINDOW_VECTOR));
   for (int64_t pass = 0, step = 1; pass < s->passes; pass++, step *= 4) {
     valid -= 3 * step * u;
     window_sum_doubling d = doubling(s, step, valid);

@@ -86,7 +86,8 @@ typedef struct window_sum {
   double divisor; /* of outputs                                    */
   bool cut;       /* but where windows are cut, what they see      */
   char *raw, *halos, *rest, *out, *suffix, *prefix, *zero;
-  const char *given; /* unless NULL, rows given_row ... given_end are taken from here, others are nothing */
+  const char *
+      given; /* unless NULL, rows given_row ... given_end are taken from here, others are nothing */
   int64_t given_row, given_end;
 } window_sum;
 

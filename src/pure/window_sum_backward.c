@@ -197,8 +197,7 @@ static void mask_unit(const adjoint_call *c) {
     for (int64_t column = c->column; column < c->last; column += m) {
       int64_t place = r * w->dilation + column / w->inner, i = column % w->inner;
       m = window_least(w->inner - i, c->last - column);
-      int64_t at =
-          (c->o * w->x_stride[0] + place * w->x_stride[1] + i * w->x_stride[2]) * w->size;
+      int64_t at = (c->o * w->x_stride[0] + place * w->x_stride[1] + i * w->x_stride[2]) * w->size;
       if (place < w->n)
         c->s.loops.mask(c->grad_x + at, w->x_stride[2], w->x + at, w->x_stride[2], m);
     }
@@ -272,8 +271,8 @@ rill_status rill_window_sum_backward_f64(const rill_window_params *p, const doub
 }
 
 rill_status rill_window_mean_backward_f32(const rill_window_params *p, const float *grad,
-                                          const float *x, float *grad_x, int64_t begin,
-                                          int64_t end, void *workspace) {
+                                          const float *x, float *grad_x, int64_t begin, int64_t end,
+                                          void *workspace) {
   return backward(WINDOW_F32, p, grad, x, grad_x, true, begin, end, workspace);
 }
 

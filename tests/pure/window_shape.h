@@ -81,7 +81,7 @@ static inline int64_t at_of(const int64_t strides[3], int64_t o, int64_t i, int6
 
 /* Strides as given, or those of contiguous arrays; returns elements from the first to the last. */
 static inline int64_t strides_of(const int64_t given[3], int64_t outer, int64_t n, int64_t inner,
-                          int64_t strides[3]) {
+                                 int64_t strides[3]) {
   bool contiguous = !given[0] && !given[1] && !given[2];
   strides[0] = contiguous ? n * inner : given[0];
   strides[1] = contiguous ? inner : given[1];

@@ -13,9 +13,9 @@ extern "C" {
 
 /* What there is where q * (numbers - 1) lies between two ranks; as torch.quantile and numpy.quantile. */
 typedef enum rill_window_quantile_method {
-  RILL_WINDOW_QUANTILE_LINEAR = 0, /* low + part * (high - low)           */
-  RILL_WINDOW_QUANTILE_LOWER = 1,  /* low: with q 0.5, torch.median       */
-  RILL_WINDOW_QUANTILE_HIGHER = 2, /* high                                */
+  RILL_WINDOW_QUANTILE_LINEAR = 0,  /* low + part * (high - low)           */
+  RILL_WINDOW_QUANTILE_LOWER = 1,   /* low: with q 0.5, torch.median       */
+  RILL_WINDOW_QUANTILE_HIGHER = 2,  /* high                                */
   RILL_WINDOW_QUANTILE_NEAREST = 3, /* whichever is nearer, or of even rank */
   RILL_WINDOW_QUANTILE_MIDPOINT = 4 /* (low + high) / 2                   */
 } rill_window_quantile_method;
