@@ -4,12 +4,7 @@
 
 #include <string.h>
 
-#if defined KERNEL_BASELINE
-
-#undef ORDER
-#define ORDER(name) KERNEL_NAME(window_order, name, KERNEL_TYPE)
-
-#if defined KERNEL_F32
+#if defined KERNEL_BASELINE && defined KERNEL_F32
 
 /* Up to this many numbers make one chunk. */
 #define ORDER_SINGLE 1024
@@ -27,24 +22,20 @@ static int64_t order_chunks(int64_t most) {
   return ((most - 1) >> bits) + 1;
 }
 
-static size_t whole(size_t bytes) { return (bytes + 7) / 8 * 8; }
-
-size_t window_order_bytes(int64_t size, int64_t most, bool tags) {
+size_t window_order_bytes(int64_t most, bool tags) {
   int64_t chunks = order_chunks(most), all = chunks << order_bits(most);
-  return whole((size_t)(most * size)) + whole((size_t)(all * size)) +
-         whole((size_t)(chunks * size)) + (size_t)chunks * sizeof(int64_t) +
+  return (size_t)(most + all + chunks) * sizeof(double) + (size_t)chunks * sizeof(int64_t) +
          (tags ? (size_t)all * sizeof(int64_t) : 0);
 }
 
-void window_order_init(window_order *o, int64_t size, int64_t most, bool tags, void *memory) {
+void window_order_init(window_order *o, int64_t most, bool tags, void *memory) {
   int64_t bits = order_bits(most), chunks = order_chunks(most);
-  char *at = memory;
   *o = (window_order){.most = most, .bits = bits, .mask = (INT64_C(1) << bits) - 1};
-  o->ring = at, at += whole((size_t)(most * size));
-  o->value = at, at += whole((size_t)((chunks << bits) * size));
-  o->front = at, at += whole((size_t)(chunks * size));
-  o->head = (int64_t *)(void *)at, at += (size_t)chunks * sizeof(int64_t);
-  o->tag = tags ? (int64_t *)(void *)at : NULL;
+  o->ring = memory;
+  o->value = o->ring + most;
+  o->front = o->value + (chunks << bits);
+  o->head = (int64_t *)(void *)(o->front + chunks);
+  o->tag = tags ? o->head + chunks : NULL;
   window_order_clear(o);
 }
 
@@ -81,40 +72,36 @@ double window_order_between(double a, double b, double weight) {
   return weight < 0.5 ? a + weight * d : b - (1 - weight) * d;
 }
 
-#undef ORDER_SINGLE
-#endif
-
 /* ---- searches --------------------------------------------------------------------------------- */
 
 /* How many of n numbers in order, the first at `head` of a ring, come before x: are less or, with `equal`,
  * not above. */
-static inline int64_t L(order_before)(const real *v, int64_t head, int64_t mask, int64_t n, real x,
-                                      const bool equal) {
+static inline int64_t order_before(const double *v, int64_t head, int64_t mask, int64_t n, double x,
+                                   const bool equal) {
   int64_t base = 0;
   if (n == 0) return 0;
   for (int64_t half; n > 1; n -= half) {
     half = n / 2;
-    real other = v[(head + base + half - 1) & mask];
+    double other = v[(head + base + half - 1) & mask];
     base += half & -(int64_t)(equal ? other <= x : other < x); /* no branch, which none foresees */
   }
-  real other = v[(head + base) & mask];
+  double other = v[(head + base) & mask];
   return base + (equal ? other <= x : other < x);
 }
 
-static inline int64_t L(order_rank)(const window_order *o, real x, const bool equal) {
+static inline int64_t order_rank(const window_order *o, double x, const bool equal) {
   int64_t chunks = (o->count + o->mask) >> o->bits, chunk = 0;
-  if (chunks > 1) chunk = L(order_before)(o->front, 0, -1, chunks, x, equal);
+  if (chunks > 1) chunk = order_before(o->front, 0, -1, chunks, x, equal);
   if (chunk > 0) chunk--;
   int64_t first = chunk << o->bits, n = o->count - first;
   if (n > o->mask + 1) n = o->mask + 1;
-  return first +
-         L(order_before)((const real *)o->value + first, o->head[chunk], o->mask, n, x, equal);
+  return first + order_before(o->value + first, o->head[chunk], o->mask, n, x, equal);
 }
 
 /* ---- moves ------------------------------------------------------------------------------------ */
 
 /* Of a ring: items i + 1 ... j go one place down. */
-static void L(ring_down)(char *v, size_t size, int64_t mask, int64_t head, int64_t i, int64_t j) {
+static void ring_down(char *v, size_t size, int64_t mask, int64_t head, int64_t i, int64_t j) {
   size_t a = (size_t)((head + i) & mask) * size, b = (size_t)((head + j) & mask) * size;
   size_t last = (size_t)mask * size;
   memmove(v + a, v + a + size, (a <= b ? b : last) - a);
@@ -124,7 +111,7 @@ static void L(ring_down)(char *v, size_t size, int64_t mask, int64_t head, int64
 }
 
 /* Items i ... j - 1 go one place up. */
-static void L(ring_up)(char *v, size_t size, int64_t mask, int64_t head, int64_t i, int64_t j) {
+static void ring_up(char *v, size_t size, int64_t mask, int64_t head, int64_t i, int64_t j) {
   size_t a = (size_t)((head + i) & mask) * size, b = (size_t)((head + j) & mask) * size;
   size_t last = (size_t)mask * size;
   if (a > b) {
@@ -135,140 +122,140 @@ static void L(ring_up)(char *v, size_t size, int64_t mask, int64_t head, int64_t
   memmove(v + a + size, v + a, b - a);
 }
 
-static void L(chunk_down)(window_order *o, int64_t chunk, int64_t i, int64_t j) {
+static void chunk_down(window_order *o, int64_t chunk, int64_t i, int64_t j) {
   int64_t first = chunk << o->bits;
-  L(ring_down)((char *)((real *)o->value + first), sizeof(real), o->mask, o->head[chunk], i, j);
-  if (o->tag) L(ring_down)((char *)(o->tag + first), 8, o->mask, o->head[chunk], i, j);
+  ring_down((char *)(o->value + first), sizeof(double), o->mask, o->head[chunk], i, j);
+  if (o->tag) ring_down((char *)(o->tag + first), 8, o->mask, o->head[chunk], i, j);
 }
 
-static void L(chunk_up)(window_order *o, int64_t chunk, int64_t i, int64_t j) {
+static void chunk_up(window_order *o, int64_t chunk, int64_t i, int64_t j) {
   int64_t first = chunk << o->bits;
-  L(ring_up)((char *)((real *)o->value + first), sizeof(real), o->mask, o->head[chunk], i, j);
-  if (o->tag) L(ring_up)((char *)(o->tag + first), 8, o->mask, o->head[chunk], i, j);
+  ring_up((char *)(o->value + first), sizeof(double), o->mask, o->head[chunk], i, j);
+  if (o->tag) ring_up((char *)(o->tag + first), 8, o->mask, o->head[chunk], i, j);
 }
 
-static void L(copy_rank)(window_order *o, int64_t to, int64_t from) {
-  real *v = o->value;
+static void copy_rank(window_order *o, int64_t to, int64_t from) {
+  double *v = o->value;
   to = window_order_place(o, to), from = window_order_place(o, from);
   v[to] = v[from];
   if (o->tag) o->tag[to] = o->tag[from];
 }
 
-static void L(set_front)(window_order *o, int64_t chunk) {
-  ((real *)o->front)[chunk] = ((real *)o->value)[(chunk << o->bits) + o->head[chunk]];
+static void set_front(window_order *o, int64_t chunk) {
+  o->front[chunk] = o->value[(chunk << o->bits) + o->head[chunk]];
 }
 
 /* Ranks from + 1 ... to go one down. */
-static void L(order_down)(window_order *o, int64_t from, int64_t to) {
+static void order_down(window_order *o, int64_t from, int64_t to) {
   int64_t c = from >> o->bits, end = to >> o->bits, mask = o->mask;
   if (c == end) {
-    L(chunk_down)(o, c, from & mask, to & mask);
+    chunk_down(o, c, from & mask, to & mask);
     return;
   }
-  L(chunk_down)(o, c, from & mask, mask);
-  L(copy_rank)(o, (c << o->bits) + mask, (c + 1) << o->bits);
-  L(set_front)(o, c);
+  chunk_down(o, c, from & mask, mask);
+  copy_rank(o, (c << o->bits) + mask, (c + 1) << o->bits);
+  set_front(o, c);
   for (c++; c < end; c++) {
     /* The first one's place becomes the last one's. */
     o->head[c] = (o->head[c] + 1) & mask;
-    L(copy_rank)(o, (c << o->bits) + mask, (c + 1) << o->bits);
-    L(set_front)(o, c);
+    copy_rank(o, (c << o->bits) + mask, (c + 1) << o->bits);
+    set_front(o, c);
   }
-  L(chunk_down)(o, c, 0, to & mask);
+  chunk_down(o, c, 0, to & mask);
 }
 
 /* Ranks from ... to - 1 go one up. */
-static void L(order_up)(window_order *o, int64_t from, int64_t to) {
+static void order_up(window_order *o, int64_t from, int64_t to) {
   int64_t c = to >> o->bits, end = from >> o->bits, mask = o->mask;
   if (c == end) {
-    L(chunk_up)(o, c, from & mask, to & mask);
+    chunk_up(o, c, from & mask, to & mask);
     return;
   }
-  L(chunk_up)(o, c, 0, to & mask);
-  L(copy_rank)(o, c << o->bits, (c << o->bits) - 1);
-  L(set_front)(o, c);
+  chunk_up(o, c, 0, to & mask);
+  copy_rank(o, c << o->bits, (c << o->bits) - 1);
+  set_front(o, c);
   for (c--; c > end; c--) {
     o->head[c] = (o->head[c] - 1) & mask;
-    L(copy_rank)(o, c << o->bits, (c << o->bits) - 1);
-    L(set_front)(o, c);
+    copy_rank(o, c << o->bits, (c << o->bits) - 1);
+    set_front(o, c);
   }
-  L(chunk_up)(o, c, from & mask, mask);
+  chunk_up(o, c, from & mask, mask);
 }
 
 /* Takes out the number of one rank and puts in another, which then has rank `to`. */
-static void L(order_move)(window_order *o, int64_t from, int64_t to, real v, int64_t tag) {
+static void order_move(window_order *o, int64_t from, int64_t to, double v, int64_t tag) {
   if (from < to)
-    L(order_down)(o, from, to);
+    order_down(o, from, to);
   else
-    L(order_up)(o, to, from);
+    order_up(o, to, from);
   int64_t place = window_order_place(o, to);
-  ((real *)o->value)[place] = v;
+  o->value[place] = v;
   if (o->tag) o->tag[place] = tag;
-  L(set_front)(o, from >> o->bits);
-  L(set_front)(o, to >> o->bits);
+  set_front(o, from >> o->bits);
+  set_front(o, to >> o->bits);
 }
 
 /* ---- in and out ------------------------------------------------------------------------------- */
 
-static void L(order_in)(window_order *o, real v, int64_t tag) {
+static void order_in(window_order *o, double v, int64_t tag) {
   int64_t at = o->begin + o->held++;
-  ((real *)o->ring)[at < o->most ? at : at - o->most] = v;
+  o->ring[at < o->most ? at : at - o->most] = v;
   if (v != v) o->nans++, o->nan_tag = tag;
 }
 
-static real L(order_out)(window_order *o) {
-  real v = ((real *)o->ring)[o->begin++];
+static double order_out(window_order *o) {
+  double v = o->ring[o->begin++];
   if (o->begin == o->most) o->begin = 0;
   o->held--;
   if (v != v) o->nans--;
   return v;
 }
 
-static void L(order_insert)(window_order *o, real v, int64_t tag) {
-  int64_t to = L(order_rank)(o, v, true);
+static void order_insert(window_order *o, double v, int64_t tag) {
+  int64_t to = order_rank(o, v, true);
   o->count++;
-  L(order_move)(o, o->count - 1, to, v, tag);
+  order_move(o, o->count - 1, to, v, tag);
 }
 
-static void L(order_remove)(window_order *o, real v) {
-  int64_t from = L(order_rank)(o, v, false), last = o->count - 1;
-  L(order_down)(o, from, last);
-  L(set_front)(o, from >> o->bits);
-  L(set_front)(o, last >> o->bits);
+static void order_remove(window_order *o, double v) {
+  int64_t from = order_rank(o, v, false), last = o->count - 1;
+  order_down(o, from, last);
+  set_front(o, from >> o->bits);
+  set_front(o, last >> o->bits);
   o->count = last;
 }
 
-void ORDER(push)(window_order *o, real v, int64_t tag) {
+void window_order_push(window_order *o, double v, int64_t tag) {
   if (o->held == o->most) return;
-  L(order_in)(o, v, tag);
-  if (v == v) L(order_insert)(o, v, tag);
+  order_in(o, v, tag);
+  if (v == v) order_insert(o, v, tag);
 }
 
-void ORDER(pop)(window_order *o) {
+void window_order_pop(window_order *o) {
   if (o->held == 0) return;
-  real v = L(order_out)(o);
-  if (v == v) L(order_remove)(o, v);
+  double v = order_out(o);
+  if (v == v) order_remove(o, v);
 }
 
-void ORDER(roll)(window_order *o, real v, int64_t tag) {
+void window_order_roll(window_order *o, double v, int64_t tag) {
   if (o->held == 0) {
-    ORDER(push)(o, v, tag);
+    window_order_push(o, v, tag);
     return;
   }
-  real old = L(order_out)(o);
-  L(order_in)(o, v, tag);
+  double old = order_out(o);
+  order_in(o, v, tag);
   if (v != v || old != old) {
-    if (old == old) L(order_remove)(o, old);
-    if (v == v) L(order_insert)(o, v, tag);
+    if (old == old) order_remove(o, old);
+    if (v == v) order_insert(o, v, tag);
     return;
   }
-  int64_t from = L(order_rank)(o, old, false), to = L(order_rank)(o, v, true);
-  L(order_move)(o, from, to > from ? to - 1 : to, v, tag);
+  int64_t from = order_rank(o, old, false), to = order_rank(o, v, true);
+  order_move(o, from, to > from ? to - 1 : to, v, tag);
 }
 
-real ORDER(at)(const window_order *o, int64_t rank) {
-  return ((const real *)o->value)[window_order_place(o, rank)];
+double window_order_at(const window_order *o, int64_t rank) {
+  return o->value[window_order_place(o, rank)];
 }
 
-#undef ORDER
+#undef ORDER_SINGLE
 #endif

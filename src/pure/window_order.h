@@ -16,34 +16,30 @@
 #include <stdint.h>
 
 typedef struct window_order {
-  int64_t most;        /* numbers that it may hold                          */
-  int64_t count, nans; /* numbers that it holds in order, and NaN besides   */
-  int64_t nan_tag;     /* of the NaN that came last                         */
-  int64_t bits, mask;  /* of a chunk's size, a power of two                 */
-  int64_t begin, held; /* of the ring of numbers as they came, NaN included */
-  void *ring, *value;  /* as they came, and in order                        */
-  void *front;         /* each chunk's first number                         */
-  int64_t *head, *tag; /* where that lies in the chunk; whatever came with the numbers, or NULL */
+  int64_t most;         /* numbers that it may hold                          */
+  int64_t count, nans;  /* numbers that it holds in order, and NaN besides   */
+  int64_t nan_tag;      /* of the NaN that came last                         */
+  int64_t bits, mask;   /* of a chunk's size, a power of two                 */
+  int64_t begin, held;  /* of the ring of numbers as they came, NaN included */
+  double *ring, *value; /* as they came, and in order                        */
+  double *front;        /* each chunk's first number                         */
+  int64_t *head, *tag;  /* where that lies in the chunk; whatever came with the numbers, or NULL */
 } window_order;
 
-/* Bytes of memory, aligned to 8, for `most` >= 1 numbers of so many bytes, with their tags or without. */
-size_t window_order_bytes(int64_t size, int64_t most, bool tags);
+/* Bytes of memory, aligned to 8, for `most` >= 1 numbers, with their tags or without. */
+size_t window_order_bytes(int64_t most, bool tags);
 
 /* Empty, in that memory. */
-void window_order_init(window_order *o, int64_t size, int64_t most, bool tags, void *memory);
+void window_order_init(window_order *o, int64_t most, bool tags, void *memory);
 void window_order_clear(window_order *o);
 
 /* In comes v, if there is room; out goes the oldest, if there is one; both at once is cheaper. */
-void window_order_push_f32(window_order *o, float v, int64_t tag);
-void window_order_push_f64(window_order *o, double v, int64_t tag);
-void window_order_pop_f32(window_order *o);
-void window_order_pop_f64(window_order *o);
-void window_order_roll_f32(window_order *o, float v, int64_t tag);
-void window_order_roll_f64(window_order *o, double v, int64_t tag);
+void window_order_push(window_order *o, double v, int64_t tag);
+void window_order_pop(window_order *o);
+void window_order_roll(window_order *o, double v, int64_t tag);
 
 /* The number of a rank, 0 <= rank < count, and its tag. */
-float window_order_at_f32(const window_order *o, int64_t rank);
-double window_order_at_f64(const window_order *o, int64_t rank);
+double window_order_at(const window_order *o, int64_t rank);
 int64_t window_order_tag(const window_order *o, int64_t rank);
 
 /* Where a rank lies. */

@@ -45,7 +45,60 @@ ONE_TEST(many_shapes)
 ONE_TEST(long_rows)
 ONE_TEST(between_infinities)
 ONE_TEST(wrong_calls)
-ONE_TEST(numbers_in_order)
+
+/* The order and its tags against a sorted copy of what it should hold. */
+static void order_holds(const window_order *o, const double *x, int64_t from, int64_t to,
+                        ranked *all) {
+  int64_t n = 0;
+  for (int64_t i = from; i < to; i++)
+    if (!isnan(x[i])) all[n++] = (ranked){(double)x[i], i, i};
+  qsort(all, (size_t)n, sizeof *all, by_value_then_age);
+  ck_assert_int_eq(o->count, n);
+  ck_assert_int_eq(o->nans, to - from - n);
+  for (int64_t i = 0; i < n; i++) {
+    double v = window_order_at(o, i);
+    if (v != all[i].value || window_order_tag(o, i) != all[i].at)
+      ck_abort_msg("rank %lld", (long long)i);
+  }
+}
+
+START_TEST(numbers_in_order) {
+  const int64_t sizes[] = {1, 2, 3, 31, 32, 33, 600, 1024, 1025, 1500, 2100};
+  enum { MANY = 7000 };
+  double *x = malloc(MANY * sizeof *x);
+  ranked *all = malloc(MANY * sizeof *all);
+  uint64_t seed = 3;
+  for (int s = 0; s < 11; s++)
+    for (int pattern = 0; pattern < PATTERNS; pattern += s < 7 ? 1 : 4) {
+      window_order o;
+      void *memory = malloc(window_order_bytes(sizes[s], true));
+      window_order_init(&o, sizes[s], true, memory);
+      window_order_pop(&o);
+      int64_t from = 0, to = 0, most = sizes[s], check = most < 40 ? 1 : most / 4;
+      for (int64_t step = 0; to < MANY && step < 3 * most + 100; step++) {
+        x[to] = sample_f64(pattern, to, most, true, &seed);
+        double u = test_uniform(&seed);
+        bool full = to - from == most, shrink = step > 2 * most && u < 0.6;
+        if (shrink) {
+          window_order_pop(&o);
+          if (from < to) from++;
+        } else if (full || (u < 0.1 && from < to)) {
+          window_order_roll(&o, x[to], to);
+          to++, from++;
+        } else {
+          window_order_push(&o, x[to], to);
+          to++;
+        }
+        if (step % check == 0) order_holds(&o, x, from, to, all);
+      }
+      while (to - from < most && to < MANY) x[to] = 1, window_order_push(&o, 1, to), to++;
+      if (to - from == most) window_order_push(&o, 5, -9); /* there is no room */
+      order_holds(&o, x, from, to, all);
+      free(memory);
+    }
+  free(x), free(all);
+}
+END_TEST
 
 START_TEST(the_running_median_of_every_textbook) {
   const float x[7] = {1, 3, -1, -3, 5, 3, 6}, want[5] = {1, -1, -1, 3, 5};
@@ -416,59 +469,6 @@ static void N(wrong_calls)(void) {
   ck_assert_int_eq(K(window_quantile_backward)(&p, 0.5, 0, NULL, x, y, 0, 1, room), RILL_OK);
   for (int i = 0; i < 4; i++) ck_assert(y[i] == 0);
   free(room);
-}
-
-/* The order and its tags against a sorted copy of what it should hold. */
-static void N(order_holds)(const window_order *o, const REAL *x, int64_t from, int64_t to,
-                           ranked *all) {
-  int64_t n = 0;
-  for (int64_t i = from; i < to; i++)
-    if (!isnan(x[i])) all[n++] = (ranked){(double)x[i], i, i};
-  qsort(all, (size_t)n, sizeof *all, by_value_then_age);
-  ck_assert_int_eq(o->count, n);
-  ck_assert_int_eq(o->nans, to - from - n);
-  for (int64_t i = 0; i < n; i++) {
-    REAL v = N(window_order_at)(o, i);
-    if ((double)v != all[i].value || window_order_tag(o, i) != all[i].at)
-      ck_abort_msg("rank %lld", (long long)i);
-  }
-}
-
-static void N(numbers_in_order)(void) {
-  const int64_t sizes[] = {1, 2, 3, 31, 32, 33, 600, 1024, 1025, 1500, 2100};
-  enum { MANY = 7000 };
-  REAL *x = malloc(MANY * sizeof(REAL));
-  ranked *all = malloc(MANY * sizeof *all);
-  uint64_t seed = 3;
-  for (int s = 0; s < 11; s++)
-    for (int pattern = 0; pattern < PATTERNS; pattern += s < 7 ? 1 : 4) {
-      window_order o;
-      void *memory = malloc(window_order_bytes(sizeof(REAL), sizes[s], true));
-      window_order_init(&o, sizeof(REAL), sizes[s], true, memory);
-      N(window_order_pop)(&o);
-      int64_t from = 0, to = 0, most = sizes[s], check = most < 40 ? 1 : most / 4;
-      for (int64_t step = 0; to < MANY && step < 3 * most + 100; step++) {
-        x[to] = N(sample)(pattern, to, most, true, &seed);
-        double u = test_uniform(&seed);
-        bool full = to - from == most, shrink = step > 2 * most && u < 0.6;
-        if (shrink) {
-          N(window_order_pop)(&o);
-          if (from < to) from++;
-        } else if (full || (u < 0.1 && from < to)) {
-          N(window_order_roll)(&o, x[to], to);
-          to++, from++;
-        } else {
-          N(window_order_push)(&o, x[to], to);
-          to++;
-        }
-        if (step % check == 0) N(order_holds)(&o, x, from, to, all);
-      }
-      while (to - from < most && to < MANY) x[to] = 1, N(window_order_push)(&o, 1, to), to++;
-      if (to - from == most) N(window_order_push)(&o, 5, -9); /* there is no room */
-      N(order_holds)(&o, x, from, to, all);
-      free(memory);
-    }
-  free(x), free(all);
 }
 
 #endif
