@@ -1,12 +1,12 @@
 /* The numbers of a sliding window in order: what comes in is inserted, what goes out is the oldest, and any
- * order statistic is at hand. Behind the sliding quantiles, and of use wherever samples come one by one.
+ * order statistic is at hand. Behind the sliding quantiles of short rows, and of use wherever samples come one
+ * by one; many that are at hand go faster through window_rank.h.
  *
  * A sorted array, cut into chunks of equal size that are rings, so that a number moves from one chunk to the
  * next by a step of the ring (Goodrich and Kloss 1999, "Tiered vectors: efficient dynamic arrays for
- * rank-based sequences"). Going out and coming in move only what lies between both, the O(log k) searches
- * aside O(sqrt k) numbers, most of them by memmove: at all windows of practice that is several times as
- * fast as heaps or trees, which visit few numbers but in an order that no cache foresees. Of equal numbers
- * the older comes first, so the oldest of the window is the first of its equals. */
+ * rank-based sequences"). Besides the O(log k) searches, going out and coming in move what lies between both:
+ * O(sqrt k) numbers, most of them by memmove. Of equal numbers the older comes first, so the oldest of the
+ * window is the first of its equals. */
 #ifndef RILL_SRC_PURE_WINDOW_ORDER_H
 #define RILL_SRC_PURE_WINDOW_ORDER_H
 

@@ -21,6 +21,7 @@ typedef struct quantile_call {
   window_rank rank;
   bool blocks;   /* the window is in `rank`, else in `order` */
   int64_t start; /* the block's first sample                 */
+  bool plain;    /* all samples of the block are numbers     */
   int64_t count, nans, nan_tag;
   bool ignore; /* NaN */
   double q;
@@ -90,9 +91,12 @@ static void give(const quantile_call *c, int64_t at, double g) {
   store(c, c->grad_x, to, load(c, c->grad_x, to) + (w->size == 4 ? (double)(float)g : g));
 }
 
-/* The window of place o, whose numbers are at hand: its quantile, or its gradient's way. */
+/* The window of place o, whose numbers are at hand: its quantile, or its gradient's way, if `stride` picks
+ * the place. Divisions take long, hence not by 1. */
 static void emit(quantile_call *c, int64_t o) {
-  int64_t low_at = -1, high_at = -1, y = c->y + o / c->w.stride * c->w.y_stride[1];
+  int64_t low_at = -1, high_at = -1, stride = c->w.stride, output = stride > 1 ? o / stride : o;
+  if (output * stride != o) return;
+  int64_t y = c->y + output * c->w.y_stride[1];
   double g = c->back ? load(c, c->grad, y) : 0, v = __builtin_nan("");
   bool any = c->count > 0 && (c->ignore || c->nans == 0);
   if (any && c->ranked != c->count) {
@@ -114,9 +118,9 @@ static void emit(quantile_call *c, int64_t o) {
 
 /* Sample i of the block comes into the window, or goes out. */
 static void block_in(quantile_call *c, int64_t i) {
-  double v;
-  int64_t at;
-  if (!fetch(c, c->start + i * c->w.dilation, &v, &at)) return;
+  double v = 0;
+  int64_t at = -1;
+  if (!c->plain && !fetch(c, c->start + i * c->w.dilation, &v, &at)) return;
   if (v == v)
     window_rank_in(&c->rank, i);
   else
@@ -124,9 +128,9 @@ static void block_in(quantile_call *c, int64_t i) {
 }
 
 static void block_out(quantile_call *c, int64_t i) {
-  double v;
-  int64_t at;
-  if (!fetch(c, c->start + i * c->w.dilation, &v, &at)) return;
+  double v = 0;
+  int64_t at = -1;
+  if (!c->plain && !fetch(c, c->start + i * c->w.dilation, &v, &at)) return;
   if (v == v)
     window_rank_out(&c->rank, i);
   else
@@ -137,18 +141,19 @@ static void block_out(quantile_call *c, int64_t i) {
 static void one_block(quantile_call *c, int64_t o, int64_t windows) {
   const window_job *w = &c->w;
   double v;
-  int64_t at;
+  int64_t at, samples = windows + w->k - 1;
   c->start = o - w->lead;
   c->nans = 0;
   window_rank_begin(&c->rank);
-  for (int64_t i = 0; i < windows + w->k - 1; i++)
+  for (int64_t i = 0; i < samples; i++)
     if (fetch(c, c->start + i * w->dilation, &v, &at) && v == v) window_rank_put(&c->rank, i, v);
   window_rank_sort(&c->rank);
+  c->plain = c->rank.numbers == samples;
   for (int64_t i = 0; i < w->k - 1; i++) block_in(c, i);
   for (int64_t i = 0; i < windows; i++, o += w->dilation) {
     block_in(c, i + w->k - 1);
     c->count = c->rank.count;
-    if (o % w->stride == 0) emit(c, o);
+    emit(c, o);
     block_out(c, i);
   }
 }
@@ -174,12 +179,11 @@ static void one_by_one(quantile_call *c, int64_t o, int64_t windows) {
   window_order_clear(&c->order);
   for (int64_t i = 1 - w->k; i < windows; i++, p += w->dilation) {
     order_on(c, p, i > 0);
-    int64_t place = o + i * w->dilation;
-    if (i < 0 || place % w->stride) continue;
+    if (i < 0) continue;
     c->count = c->order.count;
     c->nans = c->order.nans;
     c->nan_tag = c->order.nan_tag;
-    emit(c, place);
+    emit(c, o + i * w->dilation);
   }
 }
 

@@ -90,22 +90,6 @@ void window_rank_sort(window_rank *r) {
 
 /* ---- the window ------------------------------------------------------------------------------- */
 
-void window_rank_in(window_rank *r, int64_t i) {
-  int64_t rank = r->rank[i], word = rank >> 6;
-  r->bits[word] |= UINT64_C(1) << (rank & 63);
-  r->words[word >> 6] |= UINT64_C(1) << (word & 63);
-  r->below += rank < r->at;
-  r->count++;
-}
-
-void window_rank_out(window_rank *r, int64_t i) {
-  int64_t rank = r->rank[i], word = rank >> 6;
-  r->bits[word] &= ~(UINT64_C(1) << (rank & 63));
-  if (r->bits[word] == 0) r->words[word >> 6] &= ~(UINT64_C(1) << (word & 63));
-  r->below -= rank < r->at;
-  r->count--;
-}
-
 /* Bits above bit i, and below it. */
 static uint64_t bits_above(uint64_t word, int64_t i) { return word & (~UINT64_C(1) << i); }
 static uint64_t bits_below(uint64_t word, int64_t i) { return word & ((UINT64_C(1) << i) - 1); }

@@ -35,8 +35,21 @@ void window_rank_put(window_rank *r, int64_t i, double v);
 void window_rank_sort(window_rank *r);
 
 /* A number that was put comes into the window, or goes out. */
-void window_rank_in(window_rank *r, int64_t i);
-void window_rank_out(window_rank *r, int64_t i);
+static inline void window_rank_in(window_rank *r, int64_t i) {
+  int64_t rank = r->rank[i], word = rank >> 6;
+  r->bits[word] |= UINT64_C(1) << (rank & 63);
+  r->words[word >> 6] |= UINT64_C(1) << (word & 63);
+  r->below += rank < r->at;
+  r->count++;
+}
+
+static inline void window_rank_out(window_rank *r, int64_t i) {
+  int64_t rank = r->rank[i], word = rank >> 6;
+  r->bits[word] &= ~(UINT64_C(1) << (rank & 63));
+  if (r->bits[word] == 0) r->words[word >> 6] &= ~(UINT64_C(1) << (word & 63));
+  r->below -= rank < r->at;
+  r->count--;
+}
 
 /* The sample of the window's rank, 0 <= rank < count. */
 int64_t window_rank_sample(window_rank *r, int64_t rank);

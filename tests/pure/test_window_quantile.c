@@ -43,6 +43,8 @@ ONE_TEST(every_pattern)
 ONE_TEST(every_window)
 ONE_TEST(many_shapes)
 ONE_TEST(long_rows)
+ONE_TEST(sorted_blocks)
+ONE_TEST(far_ranks)
 ONE_TEST(between_infinities)
 ONE_TEST(wrong_calls)
 
@@ -140,6 +142,8 @@ static TCase *cases(void) {
   tcase_add_test(t, every_window);
   tcase_add_test(t, many_shapes);
   tcase_add_test(t, long_rows);
+  tcase_add_test(t, sorted_blocks);
+  tcase_add_test(t, far_ranks);
   tcase_add_test(t, between_infinities);
   tcase_add_test(t, wrong_calls);
   tcase_add_test(t, numbers_in_order);
@@ -395,6 +399,44 @@ static void N(long_rows)(void) {
   }
   ck_assert_int_eq(wrong, 0);
   free(x), free(y);
+}
+
+/* Columns long enough to be sorted in blocks, of which the last ones have several. */
+static void N(sorted_blocks)(void) {
+  const int64_t sizes[] = {1, 2, 3, 63, 64, 65, 300, 511, 699, 700, 1300};
+  const double qs[] = {0.5, 0, 0.97, 1};
+  for (int i = 0; i < (UNDER_TSAN ? 11 : 44); i++) {
+    rill_window_params p = params_of(1, 700 + i % 3, 1 + i % 2, sizes[i % 11]);
+    p.mode = (rill_window_mode)(i / 2 % 4), p.edge = (rill_window_edge)(i % 6);
+    p.nan = (rill_window_nan)(i / 3 % 2), p.stride = sizes[i % 11] > 64 ? 5 : 0;
+    if (i % 5 == 4) p.dilation = 2, p.n *= 2;
+    N(run)(&p, i % PATTERNS, qs[i % 4], i / 4 % 5);
+  }
+  for (int i = 0; i < 4; i++) {
+    rill_window_params p = params_of(1, 9001, 1, i % 2 ? 1100 : 6);
+    p.mode = RILL_WINDOW_SAME, p.edge = (rill_window_edge)i, p.stride = i % 2 ? 37 : 1;
+    N(run)(&p, i < 2 ? RANDOM : EXTREME, 0.5, 0);
+  }
+}
+
+/* The median goes from one end of the numbers to the other and back with each step, over many that other
+ * windows have. */
+static void N(far_ranks)(void) {
+  enum { MANY = 40000, WINDOW = 10000, LAST = MANY - WINDOW };
+  REAL *x = malloc(MANY * sizeof(REAL)), *y = malloc((LAST + 1) * sizeof(REAL));
+  uint64_t seed = 2;
+  for (int i = 0; i < MANY; i++)
+    x[i] = (REAL)(i < LAST - 50 ? test_uniform(&seed) : i / 2 % 2 ? 5 : -5);
+  rill_window_params p = params_of(1, MANY, 1, WINDOW);
+  void *room = malloc(K(window_quantile_workspace)(&p));
+  ck_assert_int_eq(K(window_quantile)(&p, 0.5, RILL_WINDOW_QUANTILE_LOWER, x, y, 0, 1, room),
+                   RILL_OK);
+  for (int i = LAST - 50; i <= LAST; i++) {
+    int64_t high = 0;
+    for (int j = 0; j < WINDOW; j++) high += x[i + j] > 0;
+    ck_assert(y[i] == (REAL)(2 * high > WINDOW ? 5 : -5));
+  }
+  free(x), free(y), free(room);
 }
 
 static void N(between_infinities)(void) {
