@@ -238,9 +238,9 @@ static void run_units(adjoint_call *c, int64_t begin, int64_t end, char *workspa
   }
 }
 
-static rill_status backward(window_type type, const rill_window_params *p, const void *grad,
-                            const void *x, void *grad_x, bool mean, int64_t begin, int64_t end,
-                            void *workspace) {
+static rill_status sums_backward(window_type type, const rill_window_params *p, const void *grad,
+                                 const void *x, void *grad_x, bool mean, int64_t begin, int64_t end,
+                                 void *workspace) {
   adjoint_call c = {.mean = mean};
   window_job *w = &c.w;
   rill_status status = window_float_job(type, p, x, w);
@@ -261,25 +261,25 @@ static rill_status backward(window_type type, const rill_window_params *p, const
 rill_status rill_window_sum_backward_f32(const rill_window_params *p, const float *grad,
                                          const float *x, float *grad_x, int64_t begin, int64_t end,
                                          void *workspace) {
-  return backward(WINDOW_F32, p, grad, x, grad_x, false, begin, end, workspace);
+  return sums_backward(WINDOW_F32, p, grad, x, grad_x, false, begin, end, workspace);
 }
 
 rill_status rill_window_sum_backward_f64(const rill_window_params *p, const double *grad,
                                          const double *x, double *grad_x, int64_t begin,
                                          int64_t end, void *workspace) {
-  return backward(WINDOW_F64, p, grad, x, grad_x, false, begin, end, workspace);
+  return sums_backward(WINDOW_F64, p, grad, x, grad_x, false, begin, end, workspace);
 }
 
 rill_status rill_window_mean_backward_f32(const rill_window_params *p, const float *grad,
                                           const float *x, float *grad_x, int64_t begin, int64_t end,
                                           void *workspace) {
-  return backward(WINDOW_F32, p, grad, x, grad_x, true, begin, end, workspace);
+  return sums_backward(WINDOW_F32, p, grad, x, grad_x, true, begin, end, workspace);
 }
 
 rill_status rill_window_mean_backward_f64(const rill_window_params *p, const double *grad,
                                           const double *x, double *grad_x, int64_t begin,
                                           int64_t end, void *workspace) {
-  return backward(WINDOW_F64, p, grad, x, grad_x, true, begin, end, workspace);
+  return sums_backward(WINDOW_F64, p, grad, x, grad_x, true, begin, end, workspace);
 }
 
 #endif

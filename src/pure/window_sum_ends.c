@@ -28,14 +28,14 @@ static void L(take_counts)(const window_keys *keys, const void *from, int64_t n,
   for (int64_t i = 0; i < n; i++) y[i] = x[i] == x[i] ? 1 : 0;
 }
 
-static void L(divide)(void *to, double by, int64_t n) {
+static void L(divide_some)(void *to, double by, int64_t n) {
   const real divisor = (real)by;
   real *y = to;
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) y[i] /= divisor;
 }
 
-static void L(divide_each)(void *to, const void *divisors, int64_t n) {
+static void L(divide_some_each)(void *to, const void *divisors, int64_t n) {
   const real *divisor = divisors;
   real *y = to;
 #pragma omp simd
@@ -61,8 +61,8 @@ void KERNEL_PUBLIC(window_sum_loops_all)(window_sum_loops *loops) {
   loops->take_samples = L(take_plain);
   loops->take_numbers = L(take_numbers);
   loops->take_counts = L(take_counts);
-  loops->divide = L(divide);
-  loops->divide_each = L(divide_each);
+  loops->divide = L(divide_some);
+  loops->divide_each = L(divide_some_each);
   loops->add = L(add_some);
   loops->mask = L(mask_some);
 }
