@@ -214,6 +214,23 @@ def window():
     return name, [x], options, lambda x: getattr(sliding, name)(x, **options) + 0 * x.sum()
 
 
+def window_sum():
+    """Sums and means over any dims, quantiles along one."""
+    x = randn(shape(1, 3, empty=False) + [random.choice((1, 3, 8, 40, 300, 700))])
+    name = random.choice("window_sum window_mean window_quantile".split())
+    dims = random.sample(range(x.ndim), 1 if name == "window_quantile" else random.randint(1, x.ndim))
+    options = {"window": random.choice((1, 2, 3, 5, 17, 64)[:6 if len(dims) == 1 else 4]), "dim": dims, "stride": random.choice((1, 1, 2, 5)),
+               "dilation": random.choice((1, 1, 3)), "mode": random.randrange(1, 4), "edge": random.randrange(6),
+               "pad": random.choice((0.0, -1.5, 9.0)), "nan": 0}
+    if name == "window_quantile":
+        options.update(q=random.choice((0.0, 0.25, 0.5, 0.9, 1.0)), method=random.randrange(5))
+        options["edge"] = min(options["edge"], 1)  # of a sample and its repetition either may have the gradient
+        options["dilation"] = 1  # every window sees something
+    if name == "window_mean" and options["edge"] == 0:
+        options["dilation"] = 1
+    return name, [x], options, lambda x: getattr(sliding, name)(x, **options) + 0 * x.sum()
+
+
 def window_of_scipy():
     """scipy.ndimage's filters, whose names the edges have."""
     x, name = randn([random.choice((1, 2, 9, 50))]), random.choice("max min".split())
@@ -231,7 +248,8 @@ def window_of_scipy():
 
 
 DRAWN = (unary, binary, binary, where, reduction, reduction, along, matmul, matmul, matmul, linear, einsum, norm,
-         cross_entropy, cat, view, arrange, index, attention, causal_conv1d, window, *([window_of_scipy] if ndimage else []))
+         cross_entropy, cat, view, arrange, index, attention, causal_conv1d, window,
+         window_sum, *([window_of_scipy] if ndimage else []))
 
 
 # ---- comparing ------------------------------------------------------------------------------------
