@@ -31,7 +31,7 @@ fi
 # A file includes nothing from a floor above its own.
 awk '
   BEGIN {
-    n = split("base pure tensor autograd ops=registry nn=optim=io sequence dist ffi", floors, " ")
+    n = split("base pure tensor autograd ops=registry nn=optim=io sequence=window dist ffi", floors, " ")
     for (i = 1; i <= n; i++) {
       m = split(floors[i], names, "=")
       for (j = 1; j <= m; j++) level[names[j]] = i

@@ -13,6 +13,7 @@
 #include "rill/optim.h"
 #include "rill/io.h"
 #include "rill/sequence.h"
+#include "rill/window.h"
 #include "rill/registry.h"
 
 #endif

@@ -6,6 +6,7 @@
 #include "rill/pure.h"
 #include "rill/registry.h"
 #include "rill/sequence.h"
+#include "rill/window.h"
 
 #define HEADER(id, path) {DECLARED_HEADER, false, path, "", 0},
 #define FUNCTION(name, text)

@@ -211,6 +211,7 @@ static measure lay_out(const char *text, json entry) {
   S(rill_value, as, 0)                                                                             \
   S(rill_op_info, differentiable, 1)                                                               \
   S(rill_attention_module_options, dropout, 1)                                                     \
+  S(rill_window_stream_options, last, 1)                                                           \
   S(rill_mamba_options, no_conv_bias, 1)                                                           \
   S(rill_generate_options, user, 1)
 
@@ -319,6 +320,8 @@ START_TEST(enums_have_the_values_of_the_constants) {
       V(rill_causal, RILL_CAUSAL_NONE),
       V(rill_causal, RILL_CAUSAL_BOTTOM_RIGHT),
       V(rill_causal, RILL_CAUSAL_TOP_LEFT),
+      V(rill_window_kind, RILL_WINDOW_MAX),
+      V(rill_window_kind, RILL_WINDOW_MIN),
       V(rill_optimizer_kind, RILL_OPTIM_SGD),
       V(rill_optimizer_kind, RILL_OPTIM_ADAM),
       V(rill_optimizer_kind, RILL_OPTIM_ADAMW),
