@@ -61,7 +61,7 @@ WARN      := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-pro
              -Wpointer-arith -Wvla $(if $(WERROR),-Werror)
 PUBLIC    := -std=c11 $(OPT) $(WARN) -Iinclude -pthread $(SANITIZE)
 # A program in one file that sees the public headers and the static library only.
-CLIENT     = $(CC) $(PUBLIC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $< $(A) $(LDFLAGS) $(LIBS) -o $@
+CLIENT     = $(CC) $(PUBLIC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -MF $@.d $(filter %.c,$^) $(A) $(LDFLAGS) $(LIBS) -o $@
 COMPILE   := $(CC) $(PUBLIC) -Isrc -DRILL_BUILDING -D_GNU_SOURCE $(BLAS_CFLAGS) -fPIC \
              -fvisibility=hidden -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 LIBS      := $(BLAS_LIBS) -lm -pthread
@@ -248,10 +248,10 @@ oracle: $(B)/tests/ops/test_ops $(SO) ## compare with PyTorch, live (skipped whe
 	@if ! $(PYTHON) -c 'import torch, numpy' 2>/dev/null; then echo 'oracle: skipped, no PyTorch here'; \
 	else $(PYTHON) tests/oracle/fuzz.py $(SO) && $(PYTHON) tests/oracle/run.py $< $(B)/oracle; fi
 
-BENCH := $(patsubst %.c,$(B)/%,$(wildcard bench/*.c))
-$(B)/bench/%: bench/%.c $(A) $(B)/flags
+BENCH := $(B)/bench/bench
+$(BENCH): $(wildcard bench/*.[ch]) $(A) $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CLIENT)
+	$(call say,CC,bench/*.c)$(CLIENT)
 bench: all $(BENCH) ## measure beside the peers (CASE=pattern for some)
 	@RILL_LIBRARY=$(SO) B=$(B) $(PYTHON) bench/run.py $(if $(CASE),'$(CASE)')
 

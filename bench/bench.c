@@ -1,47 +1,23 @@
 /* rill's half of each benchmark: bench CASE THREADS [INPUTS.safetensors]
  *
- * bench/run.py starts one such process per case and takes turns with it. After "ready" it
+ * bench/harness.py starts one such process per case and takes turns with it. After "ready" it
  * reads one command a line:
  *   run N       does N steps and prints the seconds they took
+ *   window K    sets the length of sliding windows
  *   save PATH   does one step and saves its results (and the model's parameters) as safetensors */
-#define _POSIX_C_SOURCE 200809L
-#include <rill.h>
+#include "bench.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #if defined __x86_64__
 #include <immintrin.h>
 #endif
 
-enum { MAX_RESULTS = 128, PATH_SIZE = 256 };
-
-typedef struct bench {
-  rill_context *ctx;
-  rill_safetensors *file;
-  rill_tensor *x[6]; /* the case's inputs */
-  rill_tensor *seed; /* of the backward pass */
-  rill_module *model;
-  rill_optimizer *optimizer;
-  float *from, *to;               /* memcpy */
-  const char *names[MAX_RESULTS]; /* what the last step gave */
-  const rill_tensor *results[MAX_RESULTS];
-  int n_results;
-} bench;
-
-typedef struct bench_case {
-  const char *name;
-  void (*prepare)(bench *b);
-  void (*step)(bench *b);
-} bench_case;
-
-static void die(const char *what) {
+void die(const char *what) {
   fprintf(stderr, "bench: %s\n", what);
   exit(EXIT_FAILURE);
 }
 
-static void check(const bench *b) {
+void check(const bench *b) {
   if (rill_error(b->ctx) != RILL_OK) die(rill_error_message(b->ctx));
 }
 
@@ -51,19 +27,18 @@ static double seconds(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* A copy in rill's own memory: the mapped file's pages are not measured. */
-static rill_tensor *input(bench *b, const char *name) {
+rill_tensor *input(bench *b, const char *name) {
   return rill_clone(b->ctx, rill_safetensors_get(b->ctx, b->file, name));
 }
 
-static void inputs(bench *b, const char *const *names, int count, bool requires_grad) {
+void inputs(bench *b, const char *const *names, int count, bool requires_grad) {
   for (int i = 0; i < count; i++) {
     b->x[i] = input(b, names[i]);
     if (requires_grad) rill_set_requires_grad(b->ctx, b->x[i], true);
   }
 }
 
-static void result(bench *b, const char *name, const rill_tensor *value) {
+void result(bench *b, const char *name, const rill_tensor *value) {
   b->names[b->n_results] = name;
   b->results[b->n_results++] = value;
 }
@@ -139,160 +114,18 @@ static void fma_step(bench *b) {
   fma_baseline();
 }
 
-/* ---- single ops ----------------------------------------------------------------------------------- */
+/* ---- the loop ------------------------------------------------------------------------------------- */
 
-static void one_prepare(bench *b) { inputs(b, (const char *[]){"a"}, 1, false); }
-static void two_prepare(bench *b) { inputs(b, (const char *[]){"a", "b"}, 2, false); }
+static const bench_case peaks[] = {
+    {"memcpy", memcpy_prepare, memcpy_step}, {"fma", no_inputs, fma_step}, {NULL, NULL, NULL}};
 
-static void recorded_prepare(bench *b) {
-  two_prepare(b);
-  rill_set_requires_grad(b->ctx, b->x[0], true);
+static const bench_case *find_case(const char *name) {
+  const bench_case *const tables[] = {peaks, layer_cases, window_cases};
+  for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+    for (const bench_case *c = tables[t]; c->name; c++)
+      if (!strcmp(name, c->name)) return c;
+  return NULL;
 }
-
-static void norm_prepare(bench *b) { inputs(b, (const char *[]){"a", "weight", "bias"}, 3, false); }
-
-static void add_step(bench *b) { result(b, "y", rill_add(b->ctx, b->x[0], b->x[1])); }
-static void exp_step(bench *b) { result(b, "y", rill_exp(b->ctx, b->x[0])); }
-static void gelu_step(bench *b) { result(b, "y", rill_gelu(b->ctx, b->x[0])); }
-static void softmax_step(bench *b) { result(b, "y", rill_softmax(b->ctx, b->x[0], -1)); }
-static void norm_step(bench *b) {
-  result(b, "y", rill_layer_norm(b->ctx, b->x[0], b->x[1], b->x[2], 1e-5));
-}
-
-/* ---- sequence kernels, forward and backward -------------------------------------------------------- */
-
-static void attention_prepare(bench *b) {
-  inputs(b, (const char *[]){"q", "k", "v"}, 3, true);
-  b->seed = input(b, "seed");
-}
-
-static void scan_prepare(bench *b) {
-  inputs(b, (const char *[]){"u", "delta", "A", "B", "C"}, 5, true);
-  b->seed = input(b, "seed");
-}
-
-static void backward(bench *b, rill_tensor *y, const char *const *names, int count) {
-  for (int i = 0; i < count; i++) rill_set_grad(b->ctx, b->x[i], NULL);
-  rill_backward(b->ctx, y, b->seed, false);
-  result(b, "y", y);
-  for (int i = 0; i < count; i++) result(b, names[i], rill_tensor_grad(b->x[i]));
-}
-
-static void attention_step(bench *b) {
-  rill_attention_options options = RILL_ATTENTION_OPTIONS_INIT;
-  options.causal = RILL_CAUSAL_TOP_LEFT;
-  rill_tensor *y = rill_attention(b->ctx, b->x[0], b->x[1], b->x[2], &options);
-  backward(b, y, (const char *[]){"grad.q", "grad.k", "grad.v"}, 3);
-}
-
-static void scan_step(bench *b) {
-  rill_tensor *y = rill_selective_scan(b->ctx, b->x[0], b->x[1], b->x[2], b->x[3], b->x[4], NULL);
-  backward(b, y, (const char *[]){"grad.u", "grad.delta", "grad.A", "grad.B", "grad.C"}, 5);
-}
-
-/* ---- models --------------------------------------------------------------------------------------- */
-
-/* Every parameter from the file, by its path. */
-static void load_model(bench *b) {
-  char path[PATH_SIZE];
-  for (int i = 0; i < rill_state_dict_count(b->model); i++) {
-    rill_state_dict_path(b->model, i, path, sizeof path);
-    rill_state_dict_load(b->ctx, b->model, path, rill_safetensors_get(b->ctx, b->file, path));
-  }
-}
-
-static void load_optimizer(bench *b) {
-  rill_optimizer_options options = RILL_OPTIMIZER_OPTIONS_INIT;
-  options.weight_decay = 0.01;
-  b->optimizer = rill_optimizer_create(b->ctx, RILL_OPTIM_ADAMW);
-  rill_optimizer_add_module(b->ctx, b->optimizer, b->model, &options, NULL);
-}
-
-static void mlp_prepare(bench *b) {
-  rill_module *parts[] = {rill_nn_linear(b->ctx, 64, 64, true), rill_nn_relu(b->ctx),
-                          rill_nn_linear(b->ctx, 64, 10, true)};
-  b->model = rill_nn_sequential(b->ctx, parts, 3);
-  load_model(b);
-  load_optimizer(b);
-  inputs(b, (const char *[]){"input", "target"}, 2, false);
-}
-
-static rill_module *residual(rill_context *ctx, rill_module *layer) {
-  rill_module *parts[] = {rill_nn_rms_norm(ctx, 128, 1e-5), layer};
-  return rill_nn_residual(ctx, rill_nn_sequential(ctx, parts, 2));
-}
-
-/* The demo's attention model (examples/charlm.c). */
-static void transformer_create(bench *b) {
-  enum { LAYERS = 4, WIDTH = 128, HEADS = 4, CLASSES = 256 };
-  rill_context *ctx = b->ctx;
-  rill_attention_module_options options = RILL_ATTENTION_MODULE_OPTIONS_INIT;
-  options.window = 128;
-  rill_module *parts[2 * LAYERS + 3];
-  int n = 0;
-  parts[n++] = rill_nn_embedding(ctx, CLASSES, WIDTH, RILL_NO_PADDING);
-  for (int i = 0; i < LAYERS; i++) {
-    rill_module *mlp[] = {rill_nn_linear(ctx, WIDTH, 4 * WIDTH, true), rill_nn_gelu(ctx, true),
-                          rill_nn_linear(ctx, 4 * WIDTH, WIDTH, true)};
-    parts[n++] = residual(ctx, rill_nn_attention(ctx, WIDTH, HEADS, &options));
-    parts[n++] = residual(ctx, rill_nn_sequential(ctx, mlp, 3));
-  }
-  parts[n++] = rill_nn_rms_norm(ctx, WIDTH, 1e-5);
-  parts[n++] = rill_nn_linear(ctx, WIDTH, CLASSES, true);
-  b->model = rill_nn_sequential(ctx, parts, n);
-  load_model(b);
-}
-
-static void transformer_prepare(bench *b) {
-  transformer_create(b);
-  load_optimizer(b);
-  inputs(b, (const char *[]){"input", "target"}, 2, false);
-}
-
-static void train(bench *b, double max_norm) {
-  rill_tensor *logits = rill_forward(b->ctx, b->model, b->x[0]);
-  rill_tensor *loss = rill_cross_entropy(b->ctx, logits, b->x[1], NULL);
-  rill_backward(b->ctx, loss, NULL, false);
-  if (max_norm > 0) rill_clip_grad_norm(b->ctx, b->optimizer, max_norm, NULL);
-  rill_optimizer_step(b->ctx, b->optimizer);
-  rill_optimizer_zero_grad(b->ctx, b->optimizer);
-  result(b, "loss", loss);
-}
-
-static void mlp_step(bench *b) { train(b, 0); }
-static void transformer_step(bench *b) { train(b, 1); }
-
-static void decode_prepare(bench *b) {
-  transformer_create(b);
-  rill_module_train(b->ctx, b->model, false);
-  inputs(b, (const char *[]){"prompt"}, 1, false);
-}
-
-/* Greedy, 112 tokens after a prompt of 16. */
-static void decode_step(bench *b) {
-  rill_generate_options options = RILL_GENERATE_OPTIONS_INIT;
-  options.max_tokens = 112;
-  result(b, "tokens", rill_generate(b->ctx, b->model, b->x[0], NULL, &options));
-}
-
-/* ---- the cases, and the loop ----------------------------------------------------------------------- */
-
-static const bench_case cases[] = {
-    {"memcpy", memcpy_prepare, memcpy_step},
-    {"fma", no_inputs, fma_step},
-    {"add10", two_prepare, add_step},
-    {"add10_recorded", recorded_prepare, add_step},
-    {"add", two_prepare, add_step},
-    {"exp", one_prepare, exp_step},
-    {"gelu", one_prepare, gelu_step},
-    {"softmax", one_prepare, softmax_step},
-    {"layer_norm", norm_prepare, norm_step},
-    {"attention_fwd_bwd", attention_prepare, attention_step},
-    {"selective_scan_fwd_bwd", scan_prepare, scan_step},
-    {"mlp_step", mlp_prepare, mlp_step},
-    {"transformer_step", transformer_prepare, transformer_step},
-    {"charlm_decode", decode_prepare, decode_step},
-};
 
 /* A scope around each step, as a program would have it. */
 static double run(bench *b, const bench_case *c, int64_t steps) {
@@ -322,9 +155,7 @@ static void save(bench *b, const bench_case *c, const char *path) {
 
 int main(int argc, char **argv) {
   if (argc < 3) die("usage: bench CASE THREADS [INPUTS]");
-  const bench_case *c = NULL;
-  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-    if (!strcmp(argv[1], cases[i].name)) c = &cases[i];
+  const bench_case *c = find_case(argv[1]);
   if (!c) die("no such case");
   rill_context_options options = RILL_CONTEXT_OPTIONS_INIT;
   options.threads = atoi(argv[2]);
@@ -340,10 +171,12 @@ int main(int argc, char **argv) {
     line[strcspn(line, "\n")] = 0;
     if (!strncmp(line, "run ", 4))
       printf("%.9f\n", run(&b, c, atoll(line + 4)));
+    else if (!strncmp(line, "window ", 7))
+      b.window = atoll(line + 7), printf("set\n");
     else if (!strncmp(line, "save ", 5))
       save(&b, c, line + 5), printf("saved\n");
     else
-      die("run N, or save PATH");
+      die("run N, window K, or save PATH");
     check(&b);
     fflush(stdout);
   }

@@ -19,16 +19,25 @@
 
 /* How bits become keys, all as integers of the key's width. A float's bits sort like integers when the
  * negative ones have all but the sign flipped (`mask`); unsigned integers do with the top bit flipped,
- * minima with all bits flipped (`flip`). NaN goes to the highest key, or to the lowest but one. The
- * lowest key stands for what lies beyond the ends. */
+ * minima with all bits flipped (`flip`). Then NaN with one sign are the highest, those with the other the
+ * lowest: all are turned over to one end by a `bias`, in sums that wrap around. The lowest key stands for
+ * what lies beyond the ends. Where NaN are ignored no sample has it (`floor`); where they are not, the
+ * lowest number does. */
 typedef struct window_keys {
-  int64_t mask, flip;
-  int64_t infinity;      /* bits without sign above this are NaN; the type's maximum: none are */
-  int64_t nan;           /* the key of NaN                                                     */
-  int64_t negative_zero; /* the bits to take for those of the sign alone                       */
-  int64_t lowest;        /* the bits that the lowest key means                                 */
-  int64_t pad;           /* the bits of the pad value                                          */
+  int64_t mask, flip, bias;
+  int64_t floor;   /* a sample's key is no lower                                         */
+  bool places;     /* of floats: -0 is taken for +0, and keys go up to `ceiling`, so that */
+  int64_t ceiling; /* all NaN have the same                                              */
+  int64_t lowest;  /* the bits that the lowest key means                                 */
+  int64_t pad;     /* the bits of the pad value                                          */
 } window_keys;
+
+/* Keys of a type with so many bytes; `infinity`: of floats its bits, else 0. With lowest and pad unset. */
+window_keys window_keys_of(int64_t size, int64_t infinity, bool unsigned_, bool min,
+                           rill_window_nan nan, bool places);
+
+/* The bits that a key comes from. */
+int64_t window_key_bits(const window_keys *keys, int64_t key, int64_t size);
 
 /* A type as the faces see it; positions of maxima have the size of keys, so indices of narrow samples
  * take keys of 32 bits. */
@@ -57,7 +66,8 @@ typedef struct window_job {
   bool x_flat, y_flat;                /* n and inner are contiguous as one */
   bool backwards;                     /* x and y are walked from the end: the last index wins */
   bool in_place;
-  bool arg; /* indices are wanted */
+  bool arg;    /* indices are wanted */
+  bool unseen; /* windows that see nothing may come out as NaN */
   rill_window_edge edge;
   const char *x;
   char *y;
@@ -113,13 +123,8 @@ rill_status window_indices(window_type type, const rill_window_params *p, const 
  * write of the workspace may be as much as that beyond what they are asked for. */
 #define WINDOW_VECTOR 64
 
-/* Where the next chunk's samples are, and its outputs: asked for while this one is worked on, for the
- * processor by itself foresees it too late. In bytes. */
-typedef struct window_ahead {
-  const char *x;
-  int64_t pitch; /* of x, from one row to the next */
-  int64_t y;     /* from an output to that of the next chunk */
-} window_ahead;
+/* How far ahead memory is asked for, in bytes: the processor by itself foresees it too late. */
+#define WINDOW_AHEAD 4096
 
 /* Some rows on their way down, `vectors` of columns wide: m the maxima of windows, with rows `width` keys
  * apart, and suffix, prefix as in window_run.c; *_at are the positions of these keys. */
@@ -134,29 +139,30 @@ typedef struct window_rows {
   void *y; /* samples, or positions */
   int64_t y_pitch;
   int64_t rows, vectors;
-  window_ahead ahead;
 } window_rows;
 
 typedef struct window_loops {
-  /* to[i] = the key of x[i]; in place, too */
-  void (*take)(const window_keys *keys, const void *x, int64_t n, void *to);
+  /* to[i] = the key of x[i]; in place, too. Asks for what lies x_ahead bytes further on. */
+  void (*take)(const window_keys *keys, const void *x, int64_t n, void *to, int64_t x_ahead);
   /* a[i] = the maximum of a[i], a[i + s[0]], a[i + s[1]], a[i + s[2]] */
   void (*quad)(void *a, int64_t n, const int64_t s[3]);
   /* likewise, and y[i] = the sample with that key; writes n samples */
-  void (*quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3], void *y,
-                   window_ahead ahead);
+  void (*quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3], void *y);
   /* In each row: m = the maximum of m and what lies d keys further on, prefix = that of prefix and m,
    * y = the sample of that of prefix and suffix; then suffix = m. The last vector goes first. */
   void (*down)(const window_rows *rows);
-  /* A vector of columns, `rows` rows up: suffix[r] = that of suffix[r], suffix[r + 1] ... and start. */
-  void (*up)(void *suffix, int64_t pitch, int64_t rows, const void *start);
+  /* In each row, from the last to the first: suffix = that of suffix and the row below it, start below the
+   * last. */
+  void (*up)(void *suffix, int64_t pitch, int64_t rows, int64_t vectors, const void *start);
 
   /* The same of pairs of keys and positions, for keys of 32 and 64 bits: what lies further on wins only
    * with a larger key. Of the result only the positions are kept. */
-  void (*quad_at)(void *a, void *at, int64_t n, const int64_t s[3], window_ahead ahead);
+  void (*quad_at)(void *a, void *at, int64_t n, const int64_t s[3]);
+  /* likewise, where at[i + s[j]] is at[i] + steps[j] */
+  void (*near_at)(void *a, void *at, int64_t n, const int64_t s[3], const int64_t steps[3]);
   void (*down_at)(const window_rows *rows);
-  void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, const void *start,
-                const void *start_at);
+  void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, int64_t vectors,
+                const void *start, const void *start_at);
   /* at[i] = first + i */
   void (*count)(void *at, int64_t first, int64_t n);
   /* index[i] = at[i] - less */

@@ -34,41 +34,40 @@ static int64_t pad_bits(double pad, int64_t size) {
   return size == 4 ? bits : wide;
 }
 
-static window_keys float_keys(const window_job *w, const rill_window_params *p, bool min,
-                              int64_t infinity) {
-  int64_t high = w->size == 4 ? INT32_MAX : INT64_MAX;
-  return (window_keys){
-      .mask = high,
-      .flip = min ? -1 : 0,
-      .infinity = infinity,
-      .nan = p->nan == RILL_WINDOW_NAN_IGNORE ? -high : high,
-      /* Among values -0 comes below +0; of places neither does. */
-      .negative_zero = w->arg ? 0 : -high - 1,
-      .lowest = min ? infinity : infinity | (-high - 1),
-      .pad = pad_bits(p->pad, w->size),
-  };
+window_keys window_keys_of(int64_t size, int64_t infinity, bool unsigned_, bool min,
+                           rill_window_nan nan, bool places) {
+  int64_t high = INT64_MAX >> (64 - 8 * size), low = -high - 1, nans = high - infinity;
+  window_keys k = {.flip = min ? -1 : 0, .floor = low, .ceiling = high};
+  if (unsigned_) k.flip ^= low;
+  if (!infinity) return k;
+  bool ignore = nan == RILL_WINDOW_NAN_IGNORE;
+  k.mask = high;
+  k.bias = ignore ? nans : -nans;
+  if (ignore)
+    k.floor = low + 2 * nans - 1; /* all NaN, or most, have this key */
+  else
+    k.ceiling = infinity + 1 - nans;
+  k.places = places;
+  k.lowest = min ? infinity : infinity | low;
+  return k;
 }
 
-static window_keys integer_keys(const window_job *w, const rill_window_params *p, bool min,
-                                const window_facts *facts) {
-  int64_t high = (int64_t)(UINT64_MAX >> (65 - 8 * w->key_size)), flip = min ? -1 : 0;
-  /* Unsigned bytes in keys of their own size have the sign's bit flipped; wider keys hold them all. */
-  if (w->type == WINDOW_U8 && w->key_size == 1) flip ^= INT8_MIN;
-  return (window_keys){
-      .mask = 0,
-      .flip = flip,
-      .infinity = high,
-      .nan = high,
-      .negative_zero = -high - 1,
-      .lowest = min ? facts->high : facts->low,
-      .pad = p->pad_integer,
-  };
+int64_t window_key_bits(const window_keys *keys, int64_t key, int64_t size) {
+  int unused = (int)(64 - 8 * size);
+  int64_t v = (int64_t)(((uint64_t)key - (uint64_t)keys->bias) << unused) >> unused;
+  v ^= keys->flip;
+  return v ^ (v < 0 ? keys->mask : 0);
 }
 
 static void choose_keys(window_job *w, const rill_window_params *p, bool min) {
   window_facts facts = facts_of(w->type);
-  w->keys =
-      facts.infinity ? float_keys(w, p, min, facts.infinity) : integer_keys(w, p, min, &facts);
+  /* Unsigned bytes in keys of their own size have the sign's bit flipped; wider keys hold them all. */
+  bool unsigned_ = w->type == WINDOW_U8 && w->key_size == 1;
+  w->keys = window_keys_of(w->key_size, facts.infinity, unsigned_, min, p->nan, w->arg);
+  if (!facts.infinity) w->keys.lowest = min ? facts.high : facts.low;
+  w->keys.pad = facts.infinity ? pad_bits(p->pad, w->size) : p->pad_integer;
+  w->unseen = !w->arg && facts.infinity && p->nan == RILL_WINDOW_NAN_IGNORE && w->dilation > 1 &&
+              p->edge == RILL_WINDOW_IGNORE;
 }
 
 static rill_status plan(window_type type, const rill_window_params *p, bool arg, const void *x,

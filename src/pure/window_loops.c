@@ -29,21 +29,30 @@ INLINE integer L(higher)(integer a, integer b) { return b > a ? b : a; }
 
 /* ---- keys and samples ------------------------------------------------------------------------- */
 
-INLINE integer L(to_key)(const window_keys *k, integer v) {
+/* A sum that wraps around. */
+INLINE integer L(shifted)(integer a, int64_t by) { return (integer)((uint64_t)a + (uint64_t)by); }
+
+/* Negative integers with the mask's bits flipped. */
+INLINE integer L(ordered)(integer v, int64_t mask) {
+  return (integer)(v ^ (v >> (8 * sizeof v - 1) & (integer)mask));
+}
+
+INLINE integer L(to_key)(const window_keys *k, integer v, const bool places) {
   if (!FLOATS) return (integer)(v ^ (integer)k->flip);
-  v = v == KEY_MIN ? (integer)k->negative_zero : v;
-  integer key = (integer)(v ^ (v < 0 ? (integer)k->mask : 0) ^ (integer)k->flip);
-  return (v & KEY_MAX) > (integer)k->infinity ? (integer)k->nan : key;
+  if (places) v = v == KEY_MIN ? 0 : v;
+  integer key = (integer)(L(ordered)(v, k->mask) ^ (integer)k->flip);
+  key = L(higher)(L(shifted)(key, k->bias), (integer)k->floor);
+  return places && key > (integer)k->ceiling ? (integer)k->ceiling : key;
 }
 
 INLINE integer L(from_key)(const window_keys *k, integer key) {
-  integer v = (integer)(key ^ (integer)k->flip);
-  if (!FLOATS) return v;
-  v = (integer)(v ^ (v < 0 ? (integer)k->mask : 0));
-  return key == KEY_MIN ? (integer)k->lowest : v;
+  if (!FLOATS) return (integer)(key ^ (integer)k->flip);
+  integer v = (integer)(L(shifted)(key, -k->bias) ^ (integer)k->flip);
+  return L(ordered)(v, k->mask);
 }
 
-static void L(take_samples)(const window_keys *keys, const void *x, int64_t n, void *to) {
+INLINE void L(take_vectors)(const window_keys *keys, const void *x, int64_t n, void *to,
+                            int64_t x_ahead, const bool places) {
   const window_keys k = *keys;
   const L(bits) *from = x;
   L(bits) *key = to, rest[LANES];
@@ -52,9 +61,18 @@ static void L(take_samples)(const window_keys *keys, const void *x, int64_t n, v
       memset(rest, 0, sizeof rest);
       from = memcpy(rest, from, (size_t)(n - i) * sizeof(integer));
     }
+    __builtin_prefetch((const char *)from + x_ahead);
 #pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) key[l] = L(to_key)(&k, from[l]);
+    for (int64_t l = 0; l < LANES; l++) key[l] = L(to_key)(&k, from[l], places);
   }
+}
+
+static void L(take_samples)(const window_keys *keys, const void *x, int64_t n, void *to,
+                            int64_t x_ahead) {
+  if (FLOATS && keys->places)
+    L(take_vectors)(keys, x, n, to, x_ahead, true);
+  else
+    L(take_vectors)(keys, x, n, to, x_ahead, false);
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
@@ -73,59 +91,87 @@ static void L(quad)(void *keys, int64_t n, const int64_t s[3]) {
 }
 
 static void L(quad_out)(const window_keys *keys, const void *m, int64_t n, const int64_t s[3],
-                        void *samples, window_ahead ahead) {
+                        void *samples) {
   const window_keys k = *keys;
   int64_t s0 = s[0], s1 = s[1], s2 = s[2];
   const integer *a = m;
   L(bits) *y = samples, rest[LANES];
   for (int64_t i = 0; i < n; i += LANES, a += LANES, y += LANES) {
     L(bits) *to = n - i < LANES ? rest : y;
-    __builtin_prefetch(ahead.x);
-    __builtin_prefetch((char *)y + ahead.y, 1);
-    ahead.x += ahead.pitch;
+    __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) to[l] = L(from_key)(&k, L(four)(a + l, s0, s1, s2));
     if (to == rest) memcpy(y, rest, (size_t)(n - i) * sizeof(integer));
   }
 }
 
-/* One vector of columns, the l-th. */
-INLINE void L(down_vector)(const window_rows *w, const window_keys *k, int64_t l) {
-  const integer *m = (const integer *)w->m + l * LANES;
-  integer *suffix = (integer *)w->suffix + l * LANES, *prefix = (integer *)w->prefix + l * LANES;
-  L(bits) *y = (L(bits) *)w->y + l * LANES;
-  const char *x = w->ahead.x + (w->ahead.pitch ? l * WINDOW_VECTOR : 0);
-  int64_t width = w->width, pitch = w->pitch, y_pitch = w->y_pitch, d = w->d;
-  int64_t rows = w->rows, x_pitch = w->ahead.pitch, next = w->ahead.y;
-  VECTOR p[LANES];
-  memcpy(p, prefix, sizeof p);
-  for (int64_t r = 0; r < rows; r++, m += width, suffix += pitch, y += y_pitch, x += x_pitch) {
-    __builtin_prefetch(x);
-    __builtin_prefetch((char *)y + next, 1);
+/* A vector of columns in one row. */
+INLINE void L(down_vector)(const window_keys *k, const integer *m, int64_t d, integer *suffix,
+                           integer *prefix, L(bits) * y) {
 #pragma omp simd
-    for (int64_t i = 0; i < LANES; i++) {
-      integer v = L(higher)(m[i], m[i + d]), s = suffix[i];
-      p[i] = L(higher)(p[i], v);
-      y[i] = L(from_key)(k, L(higher)(s, p[i]));
-      suffix[i] = v;
-    }
+  for (int64_t i = 0; i < LANES; i++) {
+    integer v = L(higher)(m[i], m[i + d]), s = suffix[i];
+    prefix[i] = L(higher)(prefix[i], v);
+    y[i] = L(from_key)(k, L(higher)(s, prefix[i]));
+    suffix[i] = v;
   }
-  memcpy(prefix, p, sizeof p);
+}
+
+/* A single vector's prefix stays in a register. */
+static void L(down_narrow)(const window_rows *w) {
+  const window_keys k = *w->keys;
+  const integer *m = w->m;
+  integer *suffix = w->suffix;
+  L(bits) *y = w->y;
+  int64_t width = w->width, pitch = w->pitch, y_pitch = w->y_pitch, d = w->d;
+  VECTOR p[LANES];
+  memcpy(p, w->prefix, sizeof p);
+  for (int64_t r = 0; r < w->rows; r++, m += width, suffix += pitch, y += y_pitch) {
+    __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
+    L(down_vector)(&k, m, d, suffix, p, y);
+  }
+  memcpy(w->prefix, p, sizeof p);
 }
 
 static void L(down)(const window_rows *w) {
+  if (w->vectors == 1) {
+    L(down_narrow)(w);
+    return;
+  }
   const window_keys k = *w->keys;
-  for (int64_t l = w->vectors - 1; l >= 0; l--) L(down_vector)(w, &k, l);
+  int64_t d = w->d, next = w->y_pitch * (int64_t)sizeof(integer);
+  for (int64_t r = 0; r < w->rows; r++) {
+    const integer *m = (const integer *)w->m + r * w->width;
+    integer *suffix = (integer *)w->suffix + r * w->pitch;
+    L(bits) *y = (L(bits) *)w->y + r * w->y_pitch;
+    for (int64_t l = (w->vectors - 1) * LANES; l >= 0; l -= LANES) {
+      __builtin_prefetch((char *)(y + l) + next, 1);
+      L(down_vector)(&k, m + l, d, suffix + l, (integer *)w->prefix + l, y + l);
+    }
+  }
 }
 
-static void L(up)(void *suffixes, int64_t pitch, int64_t rows, const void *start) {
-  integer *suffix = (integer *)suffixes + rows * pitch;
+static void L(up_narrow)(integer *suffix, int64_t pitch, int64_t rows, const void *start) {
   VECTOR p[LANES];
   memcpy(p, start, sizeof p);
-  for (int64_t r = 0; r < rows; r++) {
+  for (suffix += rows * pitch; rows > 0; rows--) {
     suffix -= pitch;
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) suffix[l] = p[l] = L(higher)(p[l], suffix[l]);
+  }
+}
+
+static void L(up)(void *suffixes, int64_t pitch, int64_t rows, int64_t vectors, const void *start) {
+  if (vectors == 1) {
+    L(up_narrow)(suffixes, pitch, rows, start);
+    return;
+  }
+  const integer *below = start;
+  for (int64_t r = rows - 1; r >= 0; r--) {
+    integer *suffix = (integer *)suffixes + r * pitch;
+#pragma omp simd
+    for (int64_t l = 0; l < vectors * LANES; l++) suffix[l] = L(higher)(below[l], suffix[l]);
+    below = suffix;
   }
 }
 
@@ -134,18 +180,33 @@ static void L(up)(void *suffixes, int64_t pitch, int64_t rows, const void *start
 #if defined KERNEL_I32 || defined KERNEL_I64
 /* The maximum of (v, at) and of what lies further on. */
 INLINE void L(join)(integer *v, integer *at, integer other, integer other_at) {
-  bool later = other > *v;
-  *v = later ? other : *v;
-  *at = later ? other_at : *at;
+  *at = other > *v ? other_at : *at;
+  *v = L(higher)(*v, other);
 }
 
-static void L(quad_at)(void *keys, void *positions, int64_t n, const int64_t s[3],
-                       window_ahead ahead) {
+/* Positions of neighbours follow from each other: they need not be read. */
+static void L(near_at)(void *keys, void *positions, int64_t n, const int64_t s[3],
+                       const int64_t steps[3]) {
+  int64_t s0 = s[0], s1 = s[1], s2 = s[2];
+  integer d0 = (integer)steps[0], d1 = (integer)steps[1], d2 = (integer)steps[2];
+  integer *a = keys, *at = positions;
+  for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES) {
+#pragma omp simd
+    for (int64_t l = 0; l < LANES; l++) {
+      integer v = a[l], w = a[l + s1], first = at[l], p = first, q = (integer)(first + d1);
+      L(join)(&v, &p, a[l + s0], (integer)(first + d0));
+      L(join)(&w, &q, a[l + s2], (integer)(first + d2));
+      L(join)(&v, &p, w, q);
+      a[l] = v;
+      at[l] = p;
+    }
+  }
+}
+
+static void L(quad_at)(void *keys, void *positions, int64_t n, const int64_t s[3]) {
   int64_t s0 = s[0], s1 = s[1], s2 = s[2];
   integer *a = keys, *at = positions;
   for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES) {
-    __builtin_prefetch(ahead.x);
-    ahead.x += ahead.pitch;
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) {
       integer v = a[l], p = at[l], w = a[l + s1], q = at[l + s1];
@@ -164,13 +225,11 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
   integer *suffix = (integer *)w->suffix + l * LANES, *prefix = (integer *)w->prefix + l * LANES;
   integer *suffix_at = (integer *)w->suffix_at + l * LANES, *y = (integer *)w->y + l * LANES;
   integer *prefix_at = (integer *)w->prefix_at + l * LANES;
-  const char *x = w->ahead.x + (w->ahead.pitch ? l * WINDOW_VECTOR : 0);
   int64_t width = w->width, pitch = w->pitch, d = w->d;
   VECTOR p[LANES], q[LANES];
   memcpy(p, prefix, sizeof p);
   memcpy(q, prefix_at, sizeof q);
   for (int64_t r = 0; r < w->rows; r++) {
-    __builtin_prefetch(x);
 #pragma omp simd
     for (int64_t i = 0; i < LANES; i++) {
       integer v = m[i], a = at[i], s = suffix[i], b = suffix_at[i];
@@ -181,8 +240,7 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
       suffix_at[i] = a;
       y[i] = b;
     }
-    m += width, at += width, suffix += pitch, suffix_at += pitch;
-    y += w->y_pitch, x += w->ahead.pitch;
+    m += width, at += width, suffix += pitch, suffix_at += pitch, y += w->y_pitch;
   }
   memcpy(prefix, p, sizeof p);
   memcpy(prefix_at, q, sizeof q);
@@ -192,14 +250,12 @@ static void L(down_at)(const window_rows *w) {
   for (int64_t l = w->vectors - 1; l >= 0; l--) L(down_vector_at)(w, l);
 }
 
-static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t rows,
-                     const void *start, const void *start_at) {
-  integer *suffix = (integer *)suffixes + rows * pitch;
-  integer *at = (integer *)suffixes_at + rows * pitch;
+INLINE void L(up_vector_at)(integer *suffix, integer *at, int64_t pitch, int64_t rows,
+                            const integer *start, const integer *start_at) {
   VECTOR p[LANES], q[LANES];
   memcpy(p, start, sizeof p);
   memcpy(q, start_at, sizeof q);
-  for (int64_t r = 0; r < rows; r++) {
+  for (suffix += rows * pitch, at += rows * pitch; rows > 0; rows--) {
     suffix -= pitch, at -= pitch;
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) {
@@ -209,6 +265,13 @@ static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t r
       at[l] = q[l] = a;
     }
   }
+}
+
+static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t rows,
+                     int64_t vectors, const void *start, const void *start_at) {
+  for (int64_t l = 0; l < vectors * LANES; l += LANES) L(up_vector_at)
+  ((integer *)suffixes + l, (integer *)suffixes_at + l, pitch, rows, (const integer *)start + l,
+   (const integer *)start_at + l);
 }
 
 static void L(count_up)(void *positions, int64_t first, int64_t n) {
@@ -235,8 +298,8 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
   *loops = (window_loops) {
     .take = L(take_samples), .quad = L(quad), .quad_out = L(quad_out), .down = L(down), .up = L(up),
 #if defined KERNEL_I32 || defined KERNEL_I64
-    .quad_at = L(quad_at), .down_at = L(down_at), .up_at = L(up_at), .count = L(count_up),
-    .widen = L(widen_places),
+    .near_at = L(near_at), .quad_at = L(quad_at), .down_at = L(down_at), .up_at = L(up_at),
+    .count = L(count_up), .widen = L(widen_places),
 #endif
   };
 }

@@ -62,7 +62,9 @@ static void take_samples(const window_tile *t, const char *x, int64_t step, int6
       put_integer(t->size, to, i, get_integer(t->size, to, i) & UINT8_MAX);
     x = to;
   }
-  t->loops.take(&w->keys, x, n, to);
+  /* Of a panel the next row comes next; what lies beyond the last does no harm. */
+  bool narrow = t->columns != w->wide;
+  t->loops.take(&w->keys, x, n, to, narrow ? w->wide * w->size : WINDOW_AHEAD);
 }
 
 /* ---- in --------------------------------------------------------------------------------------- */
@@ -82,7 +84,7 @@ static void take_places(const window_tile *t, int64_t f, int64_t count, char *to
       take_samples(t, t->x + first * w->size, stride, m, to);
     } else if (w->edge == RILL_WINDOW_CONSTANT) {
       window_fill(t, to, w->keys.pad, m);
-      t->loops.take(&w->keys, to, m, to);
+      t->loops.take(&w->keys, to, m, to, 0);
     } else
       window_fill(t, to, window_lowest_key(t), m);
   }
@@ -208,7 +210,16 @@ static void put_index_places(const window_tile *t, int64_t f, int64_t count, con
   }
 }
 
-void window_put_rows(const window_tile *t, int64_t row, int64_t rows, const char *from) {
+/* Where NaN are ignored the lowest key is no sample's, and comes out as bits that are no sample's. */
+static void put_lowest(const window_tile *t, char *y, int64_t n) {
+  const window_keys *k = &t->job->keys;
+  int64_t none = window_key_bits(k, window_lowest_key(t), t->size);
+  for (int64_t i = 0; i < n; i++)
+    if (get_integer(t->size, y, i) == none) put_integer(t->size, y, i, k->lowest);
+}
+
+void window_put_rows(const window_tile *t, int64_t row, int64_t rows, char *from) {
+  if (t->job->unseen) put_lowest(t, from, rows * t->columns);
   int64_t together = rows_together(t, rows), u = t->columns;
   for (int64_t r = 0; r < rows; r += together)
     (t->job->arg ? put_index_places : put_places)(t, window_row_places(t, row + r), together * u,

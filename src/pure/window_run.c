@@ -33,21 +33,11 @@ static char *target(const window_tile *t, int64_t row, int64_t rows, int64_t *pi
   const window_job *w = t->job;
   bool narrow = t->columns != w->wide;
   *pitch = narrow ? w->wide : t->width;
-  if (w->arg || !w->y_flat || w->stride != 1 || (row + rows) * w->wide > w->dense * w->inner)
+  if (w->arg || w->unseen || !w->y_flat || w->stride != 1 ||
+      (row + rows) * w->wide > w->dense * w->inner)
     return NULL;
   if (t->direct ? narrow : t->width != t->pitch || (narrow && t->group != 1)) return NULL;
   return w->y + (t->y + window_row_places(t, row)) * t->size;
-}
-
-/* The samples that follow those of rows row ... row + rows, if they lie as these, and outputs `pitch`
- * apart. Behind the last sample is often the next row of x; an address that is none does no harm. */
-static window_ahead ahead_of(const window_tile *t, int64_t row, int64_t rows, int64_t pitch) {
-  const window_job *w = t->job;
-  bool narrow = t->columns != w->wide;
-  int64_t place = window_row_places(t, row + rows) - w->lead * w->inner;
-  return (window_ahead){.x = t->x + (w->x_flat ? place * w->size : 0),
-                        .pitch = w->x_flat ? (narrow ? w->wide : t->width) * w->size : 0,
-                        .y = t->chunk * pitch * t->size};
 }
 
 /* ---- the layout of a tile --------------------------------------------------------------------- */
@@ -61,7 +51,7 @@ static void tile_plan(window_tile *t, const window_job *w, int64_t columns) {
   t->columns = columns;
   while (group * columns < t->lanes) group *= 2;
   /* Blocks of few rows cost more than another doubling does. */
-  t->direct = k <= (group > 1 ? 8 * group : 4);
+  t->direct = k <= (group > 1 ? 16 * group : 4);
   t->group = t->direct ? 1 : group;
   t->base = t->group;
   while (t->direct && 4 * t->base < k) t->base *= 4;
@@ -140,12 +130,15 @@ static void stage(window_tile *t, int64_t row, int64_t rows) {
   if (arg) memset(t->raw_at + valid * t->size, 0, WINDOW_VECTOR);
   for (int64_t s = 1; s < t->base;) {
     int64_t by = 4 * s <= t->base ? 4 : 2, d = s * u;
-    int64_t steps[3] = {d, by == 4 ? 2 * d : d, by == 4 ? 3 * d : d};
+    int64_t rows_on[3] = {1, by == 4 ? 2 : 1, by == 4 ? 3 : 1};
+    int64_t steps[3] = {d, rows_on[1] * d, rows_on[2] * d};
     valid -= (by - 1) * d;
-    if (arg)
-      t->loops.quad_at(t->raw, t->raw_at, valid, steps, (window_ahead){.x = t->raw});
-    else
+    if (!arg)
       t->loops.quad(t->raw, valid, steps);
+    else if (s == 1)
+      t->loops.near_at(t->raw, t->raw_at, valid, steps, rows_on);
+    else
+      t->loops.quad_at(t->raw, t->raw_at, valid, steps);
     s *= by;
   }
 }
@@ -157,15 +150,13 @@ static void run_direct(window_tile *t, int64_t row, int64_t end) {
   for (int64_t rows; row < end; row += rows) {
     rows = window_least(t->chunk, end - row);
     stage(t, row, rows);
-    window_ahead ahead = ahead_of(t, row + t->halo, rows, u);
-    if (ahead.pitch) ahead.pitch = WINDOW_VECTOR;
     if (w->arg) {
-      t->loops.quad_at(t->raw, t->raw_at, rows * u, steps, ahead);
+      t->loops.quad_at(t->raw, t->raw_at, rows * u, steps);
       window_put_rows(t, row, rows, t->raw_at);
       continue;
     }
     char *y = target(t, row, rows, &pitch);
-    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, y ? y : t->out, ahead);
+    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, y ? y : t->out);
     if (!y) window_put_rows(t, row, rows, t->out);
   }
 }
@@ -179,7 +170,7 @@ static void reset_prefix(window_tile *t) {
  * to y. Columns that a last vector has beyond the width are the first ones of the row below and come out as
  * these do: but for the last row, which is why vectors go from the last to the first. */
 static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch, char *y,
-                         int64_t y_pitch, window_ahead ahead) {
+                         int64_t y_pitch) {
   int64_t m = r * t->width * t->size, kept = s * t->pitch * t->size;
   bool arg = t->job->arg;
   window_rows w = {
@@ -197,21 +188,17 @@ static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int
       .y_pitch = y_pitch,
       .rows = rows,
       .vectors = t->pitch / t->lanes,
-      .ahead = ahead,
   };
   (arg ? t->loops.down_at : t->loops.down)(&w);
 }
 
 /* Suffixes of `rows` rows, with what is in prefix to follow them. */
 static void columns_up(window_tile *t, int64_t rows) {
-  for (int64_t l = 0; l < t->pitch; l += t->lanes) {
-    int64_t b = l * t->size;
-    if (t->job->arg)
-      t->loops.up_at(t->suffix + b, t->suffix_at + b, t->pitch, rows, t->prefix + b,
-                     t->prefix_at + b);
-    else
-      t->loops.up(t->suffix + b, t->pitch, rows, t->prefix + b);
-  }
+  int64_t vectors = t->pitch / t->lanes;
+  if (t->job->arg)
+    t->loops.up_at(t->suffix, t->suffix_at, t->pitch, rows, vectors, t->prefix, t->prefix_at);
+  else
+    t->loops.up(t->suffix, t->pitch, rows, vectors, t->prefix);
 }
 
 /* The suffixes of the first block. Where it has more rows than there are outputs, the others count in
@@ -221,8 +208,7 @@ static void first_block(window_tile *t, int64_t row, int64_t stored) {
     bool kept = done < stored;
     rows = window_least(t->chunk, (kept ? stored : t->block) - done);
     stage(t, row + done * t->group, rows * t->group);
-    window_ahead ahead = ahead_of(t, row + done * t->group + t->halo, rows * t->group, 0);
-    columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, t->out, 0, ahead);
+    columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, t->out, 0);
     if (done + rows == stored) reset_prefix(t);
   }
   columns_up(t, stored);
@@ -231,11 +217,10 @@ static void first_block(window_tile *t, int64_t row, int64_t stored) {
 
 /* Outputs of `rows` rows of groups, of which `raw` holds the maxima; *at is the place in the block. */
 static void next_blocks(window_tile *t, int64_t rows, int64_t *at, char *y, int64_t pitch,
-                        bool more, window_ahead ahead) {
+                        bool more) {
   for (int64_t r = 0, part; r < rows; r += part) {
     part = window_least(rows - r, t->block - *at);
-    columns_down(t, r, *at, part, t->pitch, y + r * pitch * t->size, pitch, ahead);
-    ahead.x += part * ahead.pitch;
+    columns_down(t, r, *at, part, t->pitch, y + r * pitch * t->size, pitch);
     *at += part;
     if (*at < t->block || !(more || r + part < rows)) continue;
     reset_prefix(t);
@@ -253,8 +238,7 @@ static void run_blocks(window_tile *t, int64_t row, int64_t end) {
     stage(t, next, rows * group);
     char *y = good < rows * group ? NULL : target(t, row, good, &pitch);
     if (!y) pitch = t->width;
-    next_blocks(t, rows, &at, y ? y : t->out, pitch, rows < left,
-                ahead_of(t, next + t->halo, rows * group, pitch));
+    next_blocks(t, rows, &at, y ? y : t->out, pitch, rows < left);
     if (!y) window_put_rows(t, row, good, t->out);
   }
 }

@@ -136,10 +136,10 @@ static void sum_stage(window_sum *s, int64_t rows) {
   }
 }
 
-static void next_direct(window_sum *s, int64_t rows, char *y, double divisor, window_ahead ahead) {
+static void next_direct(window_sum *s, int64_t rows, char *y, double divisor) {
   sum_stage(s, rows);
   window_sum_doubling d = doubling(s, (int64_t)1 << 2 * s->passes, rows * s->t.columns);
-  s->loops.quad_out(&d, divisor, y, ahead);
+  s->loops.quad_out(&d, divisor, y);
 }
 
 static void clear_prefix(window_sum *s) { memset(s->prefix, 0, (size_t)(s->pitch * s->t.size)); }
@@ -148,7 +148,7 @@ static void clear_prefix(window_sum *s) { memset(s->prefix, 0, (size_t)(s->pitch
  * last vector has beyond the width are the first ones of the row below and come out as these do: but for the
  * last row, which is why vectors go from the last to the first. */
 static void sum_columns_down(window_sum *s, int64_t r, int64_t slot, int64_t rows, int64_t pitch,
-                             char *y, int64_t y_pitch, double divisor, window_ahead ahead) {
+                             char *y, int64_t y_pitch, double divisor) {
   int64_t size = s->t.size, first = r * s->width * size;
   bool rest = s->t.job->k % s->group != 0;
   window_sum_rows w = {
@@ -164,7 +164,6 @@ static void sum_columns_down(window_sum *s, int64_t r, int64_t slot, int64_t row
       .rows = rows,
       .vectors = s->pitch * size / WINDOW_VECTOR,
       .divisor = divisor,
-      .ahead = ahead,
   };
   s->loops.down(&w);
 }
@@ -179,8 +178,7 @@ static void sum_load(window_sum *s, int64_t slot, int64_t end, int64_t pitch) {
   for (int64_t rows; slot < end; slot += rows) {
     rows = window_least(s->chunk, end - slot);
     sum_stage(s, rows * s->group);
-    window_ahead ahead = {.x = s->raw, .pitch = 0};
-    sum_columns_down(s, 0, pitch ? slot : s->stored, rows, pitch, s->out, 0, 1, ahead);
+    sum_columns_down(s, 0, pitch ? slot : s->stored, rows, pitch, s->out, 0, 1);
   }
 }
 
@@ -205,14 +203,12 @@ void window_sum_start(window_sum *s, int64_t row, int64_t end) {
   sum_first_block(s);
 }
 
-static void next_of_blocks(window_sum *s, int64_t rows, char *y, int64_t pitch, double divisor,
-                           window_ahead ahead) {
+static void next_of_blocks(window_sum *s, int64_t rows, char *y, int64_t pitch, double divisor) {
   sum_stage(s, rows * s->group);
   s->left -= rows;
   for (int64_t r = 0, part; r < rows; r += part) {
     part = window_least(rows - r, s->block - s->at);
-    sum_columns_down(s, r, s->at, part, s->pitch, y + r * pitch * s->t.size, pitch, divisor, ahead);
-    ahead.x += part * ahead.pitch;
+    sum_columns_down(s, r, s->at, part, s->pitch, y + r * pitch * s->t.size, pitch, divisor);
     s->at += part;
     if (s->at < s->block || s->left + rows - r - part == 0) continue;
     sum_columns_up(s, 0, s->block, s->zero);
@@ -221,27 +217,11 @@ static void next_of_blocks(window_sum *s, int64_t rows, char *y, int64_t pitch, 
   }
 }
 
-/* The samples that follow those of the next `rows` rows of groups, if they lie as these, and outputs `pitch`
- * apart. Behind the last sample is often the next row of x; an address that is none does no harm. */
-static window_ahead sum_ahead(const window_sum *s, int64_t rows, int64_t pitch) {
-  const window_job *w = s->t.job;
-  if (!w->x_flat || s->given) return (window_ahead){.x = s->raw};
-  int64_t row = s->next + s->halo + rows * s->group;
-  int64_t place = window_row_places(&s->t, row) - w->lead * w->inner;
-  bool narrow = s->t.columns != w->wide;
-  return (window_ahead){
-      .x = s->t.x + place * w->size,
-      .pitch = s->direct ? WINDOW_VECTOR : (narrow ? w->wide : s->width) * w->size,
-      .y = s->chunk * pitch * w->size,
-  };
-}
-
 void window_sum_next(window_sum *s, int64_t rows, char *y, int64_t pitch, double divisor) {
-  window_ahead ahead = sum_ahead(s, rows, pitch);
   if (s->direct)
-    next_direct(s, rows, y, divisor, ahead);
+    next_direct(s, rows, y, divisor);
   else
-    next_of_blocks(s, rows, y, pitch, divisor, ahead);
+    next_of_blocks(s, rows, y, pitch, divisor);
 }
 
 /* ---- means ------------------------------------------------------------------------------------ */

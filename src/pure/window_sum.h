@@ -20,7 +20,6 @@ typedef struct window_sum_rows {
   int64_t y_pitch;
   int64_t rows, vectors;
   double divisor;
-  window_ahead ahead;
 } window_sum_rows;
 
 /* Sums of some size, s apart, of which a window has `digit` from off on. */
@@ -35,7 +34,7 @@ typedef struct window_sum_loops {
    * a[i] = the sum of a[i], a[i + s], a[i + 2s], a[i + 3s] */
   void (*quad)(const window_sum_doubling *d);
   /* y[i] = (rest[i] + a[i + off] + a[i + off + s] ...) / divisor; writes n of them */
-  void (*quad_out)(const window_sum_doubling *d, double divisor, void *y, window_ahead ahead);
+  void (*quad_out)(const window_sum_doubling *d, double divisor, void *y);
   /* In each row: y = (suffix + (prefix + rest)) / divisor; then prefix += group, suffix = group. The last
    * vector goes first. */
   void (*down)(const window_sum_rows *rows);
@@ -44,9 +43,11 @@ typedef struct window_sum_loops {
 
   /* What window_move.c takes: to[i] = x[i]; or that, or 1, and 0 where it is NaN. In place, too. These and
    * those below keep to n numbers, and are compiled for the baseline alone. */
-  void (*take_samples)(const window_keys *keys, const void *x, int64_t n, void *to);
-  void (*take_numbers)(const window_keys *keys, const void *x, int64_t n, void *to);
-  void (*take_counts)(const window_keys *keys, const void *x, int64_t n, void *to);
+  void (*take_samples)(const window_keys *keys, const void *x, int64_t n, void *to,
+                       int64_t x_ahead);
+  void (*take_numbers)(const window_keys *keys, const void *x, int64_t n, void *to,
+                       int64_t x_ahead);
+  void (*take_counts)(const window_keys *keys, const void *x, int64_t n, void *to, int64_t x_ahead);
   void (*divide)(void *y, double divisor, int64_t n);
   void (*divide_each)(void *y, const void *divisors, int64_t n);
   void (*add)(void *y, int64_t step, const void *x, int64_t n);

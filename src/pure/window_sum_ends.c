@@ -7,23 +7,34 @@
 
 #if defined KERNEL_BASELINE
 
-static void L(take_plain)(const window_keys *keys, const void *x, int64_t n, void *to) {
+static void L(ask_ahead)(const void *x, int64_t n, int64_t x_ahead) {
+  for (int64_t b = 0; b < n * (int64_t)sizeof(real); b += 64)
+    __builtin_prefetch((const char *)x + x_ahead + b);
+}
+
+static void L(take_plain)(const window_keys *keys, const void *x, int64_t n, void *to,
+                          int64_t x_ahead) {
   (void)keys;
+  L(ask_ahead)(x, n, x_ahead);
   if (to != x) memcpy(to, x, (size_t)n * sizeof(real));
 }
 
-static void L(take_numbers)(const window_keys *keys, const void *from, int64_t n, void *to) {
+static void L(take_numbers)(const window_keys *keys, const void *from, int64_t n, void *to,
+                            int64_t x_ahead) {
   const real *x = from;
   real *y = to;
   (void)keys;
+  L(ask_ahead)(x, n, x_ahead);
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) y[i] = x[i] == x[i] ? x[i] : 0;
 }
 
-static void L(take_counts)(const window_keys *keys, const void *from, int64_t n, void *to) {
+static void L(take_counts)(const window_keys *keys, const void *from, int64_t n, void *to,
+                           int64_t x_ahead) {
   const real *x = from;
   real *y = to;
   (void)keys;
+  L(ask_ahead)(x, n, x_ahead);
 #pragma omp simd
   for (int64_t i = 0; i < n; i++) y[i] = x[i] == x[i] ? 1 : 0;
 }

@@ -44,14 +44,12 @@ static void L(sum_quad)(const window_sum_doubling *d) {
 }
 
 INLINE void L(quad_out_of)(const window_sum_doubling *d, const int digit, const real divisor,
-                           real *y, window_ahead ahead) {
+                           real *y) {
   const int64_t s = d->s;
   const real *a = (const real *)d->a + d->off, *rest = d->rest;
   VECTOR v[LANES];
   for (int64_t i = 0; i < d->n; i += LANES, a += LANES, rest += LANES, y += LANES) {
-    __builtin_prefetch(ahead.x);
-    __builtin_prefetch((char *)y + ahead.y, 1);
-    ahead.x += ahead.pitch;
+    __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) v[l] = L(few)(rest[l], a + l, s, digit);
     if (divisor != 1) {
@@ -65,12 +63,11 @@ INLINE void L(quad_out_of)(const window_sum_doubling *d, const int digit, const 
   }
 }
 
-static void L(sum_quad_out)(const window_sum_doubling *d, double divisor, void *y,
-                            window_ahead ahead) {
+static void L(sum_quad_out)(const window_sum_doubling *d, double divisor, void *y) {
   switch (d->digit) {
-  case 1: L(quad_out_of)(d, 1, (real)divisor, y, ahead); break;
-  case 2: L(quad_out_of)(d, 2, (real)divisor, y, ahead); break;
-  default: L(quad_out_of)(d, 3, (real)divisor, y, ahead);
+  case 1: L(quad_out_of)(d, 1, (real)divisor, y); break;
+  case 2: L(quad_out_of)(d, 2, (real)divisor, y); break;
+  default: L(quad_out_of)(d, 3, (real)divisor, y);
   }
 }
 
@@ -81,14 +78,13 @@ INLINE void L(sum_down_vector)(const window_sum_rows *w, int64_t l, const bool d
   const real *group = (const real *)w->group + l * LANES, *rest = (const real *)w->rest + l * LANES;
   real *suffix = (real *)w->suffix + l * LANES, *prefix = (real *)w->prefix + l * LANES;
   real *y = (real *)w->y + l * LANES;
-  const char *x = w->ahead.x + (w->ahead.pitch ? l * WINDOW_VECTOR : 0);
   int64_t width = w->width, rest_width = w->rest_width, pitch = w->pitch, y_pitch = w->y_pitch;
-  int64_t rows = w->rows, x_pitch = w->ahead.pitch, next = w->ahead.y;
+  int64_t rows = w->rows;
+  int64_t next = w->vectors > 1 ? y_pitch * (int64_t)sizeof(real) : WINDOW_AHEAD;
   const real divisor = (real)w->divisor;
   VECTOR p[LANES];
   memcpy(p, prefix, sizeof p);
   for (int64_t r = 0; r < rows; r++) {
-    __builtin_prefetch(x);
     __builtin_prefetch((char *)y + next, 1);
 #pragma omp simd
     for (int64_t i = 0; i < LANES; i++) {
@@ -97,7 +93,7 @@ INLINE void L(sum_down_vector)(const window_sum_rows *w, int64_t l, const bool d
       p[i] += v;
       suffix[i] = v;
     }
-    group += width, rest += rest_width, suffix += pitch, y += y_pitch, x += x_pitch;
+    group += width, rest += rest_width, suffix += pitch, y += y_pitch;
   }
   memcpy(prefix, p, sizeof p);
 }

@@ -48,6 +48,6 @@ void window_fill(const window_tile *t, char *to, int64_t value, int64_t n);
 void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to, char *at);
 
 /* Puts what the rows' outputs are where they belong: samples or, of a job for indices, positions. */
-void window_put_rows(const window_tile *t, int64_t row, int64_t rows, const char *from);
+void window_put_rows(const window_tile *t, int64_t row, int64_t rows, char *from);
 
 #endif

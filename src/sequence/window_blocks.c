@@ -76,7 +76,7 @@ static void back_run(rill_window *w, int64_t index, int64_t n, char *to) {
     window_store(t.keys, n + i, window_key_low(w->size), w->size);
   widen_to_vector(w, t.keys, n);
   vector_of(w, w->rising, start);
-  w->loops.up(t.keys, lanes, (n + lanes - 1) / lanes, start);
+  w->loops.up(t.keys, lanes, (n + lanes - 1) / lanes, 1, start);
   memcpy(to, t.keys, (size_t)(n * w->size));
   w->rising = window_load(to, 0, w->size);
 }
@@ -167,7 +167,7 @@ static inline int64_t push_bits(rill_window *w, int64_t bits, int64_t size) {
   w->value = value;
   w->pushed = n + 1;
   if (__builtin_expect(n + 1 == w->stop, 0)) settle(w);
-  return window_from_key(w, value);
+  return window_from_key(w, value, size);
 }
 
 static inline void push_few(rill_window *w, const void *x, int64_t n, void *y, int64_t size) {
@@ -205,7 +205,7 @@ static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
   const char *old = w->suffix + (w->pushed - w->begin) * size;
   char *keys = t.keys + REACH * size;
   for (int64_t i = 0; i < REACH; i++) window_store(t.keys, i, low, size);
-  w->loops.take(&w->keys, x, n, keys);
+  w->loops.take(&w->keys, x, n, keys, 0);
   window_ring_write(w, w->pushed, n, keys);
   int64_t wide = widen_to_vector(w, t.keys, REACH + n), before = w->prefix;
   for (int64_t end = n; end > 0; end -= wide)
@@ -223,8 +223,7 @@ static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
                                  .y = t.y,
                                  .y_pitch = lanes,
                                  .rows = (n + lanes - 1) / lanes,
-                                 .vectors = 1,
-                                 .ahead = {.x = t.old}});
+                                 .vectors = 1});
     memcpy(y, t.y, (size_t)(n * size));
   }
   w->pushed += n;
@@ -237,14 +236,14 @@ static void push_run_short(rill_window *w, const void *x, int64_t n, void *y) {
   int64_t k = w->options.window, size = w->size, s = 1;
   char *keys = t.keys + (k - 1) * size;
   window_ring_read(w, w->pushed - (k - 1), k - 1, t.keys);
-  w->loops.take(&w->keys, x, n, keys);
+  w->loops.take(&w->keys, x, n, keys, 0);
   window_ring_write(w, w->pushed, n, keys);
   if (y) {
     for (; 4 * s < k; s *= 4) w->loops.quad(t.keys, n + k, (const int64_t[3]){s, 2 * s, 3 * s});
     int64_t last[3] = {s, 2 * s, k - s};
     for (int i = 0; i < 2; i++)
       if (last[i] > k - s) last[i] = k - s;
-    w->loops.quad_out(&w->keys, t.keys, n, last, y, (window_ahead){.x = t.keys});
+    w->loops.quad_out(&w->keys, t.keys, n, last, y);
   }
   w->pushed += n;
   turn_short(w);

@@ -1,10 +1,11 @@
 /* Where the maximum lies: the monotonic deque of samples that may yet become it. */
 #include "sequence/window_stream.h"
 
-/* Of places -0 equals +0. Their keys are 0 and -1, in one order or, of minima, the other. */
+/* Of places -0 equals +0, and all NaN are equal. */
 static int64_t key_of_sample(const rill_window *w, int64_t index) {
   int64_t key = window_load(w->ring, index & w->mask, w->size);
-  return w->floats && key == -1 ? 0 : key;
+  if (w->floats && key == window_lower_zero(w)) key++;
+  return key > w->keys.ceiling ? w->keys.ceiling : key;
 }
 
 void window_forget(rill_window *w) { w->head = w->tail = w->seen = 0; }

@@ -42,7 +42,8 @@ static void fill(const rill_window *w, int64_t first, int64_t count, void *const
   list_options(&w->options, data[0]);
   for (int64_t i = 0; i < count; i++) {
     int64_t slot = (first + i) & w->mask;
-    window_store(data[1], i, window_from_key(w, window_load(w->ring, slot, w->size)), w->size);
+    window_store(data[1], i, window_from_key(w, window_load(w->ring, slot, w->size), w->size),
+                 w->size);
     if (w->times) ((double *)data[2])[i] = w->times[slot];
   }
   if (w->times) *(double *)data[3] = w->now;

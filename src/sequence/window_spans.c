@@ -45,11 +45,11 @@ static void expire(rill_window *w, double now) {
   while (w->first < w->pushed && expired(w, w->times[w->first & w->mask], now)) w->first++;
 }
 
-/* The maximum of what the window holds. Among zeros it is the one with key 0, if there is any. */
+/* The maximum of what the window holds. Among zeros it is the higher one, if there is any. */
 static void find_value(rill_window *w) {
   int64_t i = window_candidate(w);
   w->value = i < 0 ? window_key_low(w->size) : window_load(w->ring, i & w->mask, w->size);
-  if (w->floats && w->value == -1 && w->zero >= w->first) w->value = 0;
+  if (w->floats && w->value == window_lower_zero(w) && w->zero >= w->first) w->value++;
 }
 
 static rill_status spans_push(rill_window *w, const double *times, const void *x, int64_t n,
@@ -59,11 +59,11 @@ static rill_status spans_push(rill_window *w, const double *times, const void *x
   for (int64_t i = 0; i < n; i++) {
     int64_t key = window_to_key(w, window_load(x, i, w->size), w->size);
     expire(w, times[i]); /* first, since the sample may take the place of one */
-    if (key == 0) w->zero = w->pushed;
+    if (key == window_lower_zero(w) + 1) w->zero = w->pushed;
     window_store(w->ring, w->pushed & w->mask, key, w->size);
     w->times[w->pushed++ & w->mask] = times[i];
     find_value(w);
-    if (y) window_store(y, i, window_from_key(w, w->value), w->size);
+    if (y) window_store(y, i, window_from_key(w, w->value, w->size), w->size);
   }
   return RILL_OK;
 }

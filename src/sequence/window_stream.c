@@ -35,22 +35,13 @@ static rill_status check_options(rill_context *ctx, const char *op,
   }
 }
 
-/* How the dtype's bits become keys, and what the lowest key means. */
 static window_keys keys_of(const rill_window_stream_options *o) {
-  int64_t size = (int64_t)rill_dtype_size(o->dtype), high = window_key_high(size);
-  bool min = o->kind == RILL_WINDOW_MIN;
-  window_keys k = {.flip = min ? -1 : 0, .infinity = high, .nan = high, .negative_zero = -high - 1};
-  if (dtype_is_float(o->dtype)) {
-    k.mask = high;
-    k.infinity = size == 4 ? INT64_C(0x7f800000) : INT64_C(0x7ff0000000000000);
-    k.nan = o->nan == RILL_WINDOW_NAN_IGNORE ? -high : high;
-    k.lowest = min ? k.infinity : k.infinity | (-high - 1);
-  } else if (o->dtype == RILL_U8) {
-    k.flip ^= INT8_MIN;
-    k.lowest = min ? UINT8_MAX : 0;
-  } else {
-    k.lowest = min ? high : -high - 1;
-  }
+  int64_t size = (int64_t)rill_dtype_size(o->dtype), infinity = 0;
+  bool min = o->kind == RILL_WINDOW_MIN, unsigned_ = o->dtype == RILL_U8;
+  if (o->dtype == RILL_F32) infinity = INT64_C(0x7f800000);
+  if (o->dtype == RILL_F64) infinity = INT64_C(0x7ff0000000000000);
+  window_keys k = window_keys_of(size, infinity, unsigned_, min, o->nan, false);
+  if (!infinity) k.lowest = window_key_bits(&k, window_key_low(size), size);
   return k;
 }
 
@@ -192,7 +183,8 @@ int64_t rill_window_count(const rill_window *window) {
 rill_status rill_window_value(const rill_window *window, void *value) {
   if (!window || !value) return RILL_ERROR_ARGUMENT;
   bool nothing = rill_window_count(window) == 0;
-  window_store(value, 0, nothing ? window->keys.lowest : window_from_key(window, window->value),
+  window_store(value, 0,
+               nothing ? window->keys.lowest : window_from_key(window, window->value, window->size),
                window->size);
   return RILL_OK;
 }

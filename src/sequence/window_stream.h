@@ -47,7 +47,7 @@ struct rill_window {
   double *times; /* a ring as that of the keys */
   double now;    /* -infinity at first         */
   int64_t first;
-  int64_t zero; /* the last sample with key 0; -1: none */
+  int64_t zero; /* the last sample that is the higher zero; -1: none */
 
   /* window_candidates.c: numbers of samples, each larger than all that follow, in a ring as the others */
   int64_t *candidates;
@@ -81,21 +81,29 @@ static inline void window_store(void *a, int64_t i, int64_t value, int64_t size)
 
 static inline int64_t window_higher(int64_t a, int64_t b) { return b > a ? b : a; }
 
-static inline int64_t window_key_high(int64_t size) { return INT64_MAX >> (64 - 8 * size); }
 static inline int64_t window_key_low(int64_t size) { return INT64_MIN >> (64 - 8 * size); }
+
+/* A sum that wraps around. */
+static inline int64_t window_shifted(int64_t a, int64_t by, int64_t size) {
+  int unused = (int)(64 - 8 * size);
+  return (int64_t)(((uint64_t)a + (uint64_t)by) << unused) >> unused;
+}
 
 /* As the loops in pure/window_loops.c do it, of the sample's bits. */
 static inline int64_t window_to_key(const rill_window *w, int64_t bits, int64_t size) {
   const window_keys *k = &w->keys;
   int64_t key = bits ^ ((bits >> 63) & k->mask) ^ k->flip;
-  return (bits & window_key_high(size)) > k->infinity ? k->nan : key;
+  return window_higher(window_shifted(key, k->bias, size), k->floor);
 }
 
-static inline int64_t window_from_key(const rill_window *w, int64_t key) {
+static inline int64_t window_from_key(const rill_window *w, int64_t key, int64_t size) {
   const window_keys *k = &w->keys;
-  int64_t bits = key ^ k->flip;
+  int64_t bits = window_shifted(key, -k->bias, size) ^ k->flip;
   return bits ^ ((bits >> 63) & k->mask);
 }
+
+/* Of floats the key of -0, of minima that of +0; the other zero's is the next one. */
+static inline int64_t window_lower_zero(const rill_window *w) { return w->keys.bias - 1; }
 
 /* ---- shared ------------------------------------------------------------------------------------ */
 

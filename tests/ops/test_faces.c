@@ -88,9 +88,9 @@ static const char *const without_op[] = {
     "rill_accumulate_f32",                                            /* backward's sums */
     "rill_scale_f32",      "rill_sum_squares_f32",                    /* clipping */
     "rill_sgd_f32",        "rill_adam_f32",          "rill_adamw_f32",
-    "rill_ema_f32",                                                            /* optimizers */
+    "rill_ema_f32",                                                           /* optimizers */
     "rill_prod_f32",       "rill_prod_backward_f32", "rill_max_backward_f32", /* pure alone */
-    "rill_window_push_f32"}; /* a stream's */
+    "rill_window_push_f32"};                                                  /* a stream's */
 
 static void note_all_calls(void) {
   rill_context *ctx = face_context(0);
