@@ -2,6 +2,8 @@
  * that of equal samples the first in row-major order is chosen, as in PyTorch's pooling. Backward walks
  * the passes again and asks each for its indices. */
 #include "ops/window.h"
+
+#include "ops/window_bands.h"
 #include "pure/window.h"
 
 #include <math.h>
@@ -197,18 +199,45 @@ rill_tensor *slide_result(rill_context *ctx, const rill_op *op, const rill_windo
   return op_new(ctx, op, type, shape, x->ndim);
 }
 
+/* Passes of x along dims d and then e, which is further out, as one? */
+static bool plan_bands(const rill_op *op, const rill_value *args, const rill_tensor *x, int d,
+                       int e, window_bands *b) {
+  int64_t shape[RILL_MAX_DIMS];
+  window_pass p = pass_of(op, args, x, d);
+  memcpy(shape, x->shape, sizeof shape);
+  shape[d] = rill_window_length(&p.params);
+  *b = (window_bands){.type = p.type,
+                      .size = (int64_t)rill_dtype_size((rill_dtype)x->dtype),
+                      .min = p.min,
+                      .first = p.params,
+                      .second = slide_params(args, shape, x->ndim, e),
+                      .x = x->data};
+  b->slices = b->second.outer;
+  b->second.outer = 1;
+  if (x->numel == 0) return false;
+  b->first.outer /= b->slices * b->second.n;
+  return window_bands_plan(b);
+}
+
 /* Maxima of x along the first `passes` of dims; the last pass goes to `out` where that is not NULL. */
 static const rill_tensor *slide(rill_context *ctx, const rill_op *op, const rill_value *args,
                                 const slide_dims *dims, int passes, rill_tensor *out) {
   const rill_tensor *x = tensor_contiguous(ctx, op->name, args[SLIDE_INPUT].as.tensor);
-  for (int i = 0; i < passes && x; i++) {
-    window_pass p = pass_of(op, args, x, dims->dim[i]);
-    rill_tensor *y = out && i == passes - 1
-                         ? out
-                         : slide_result(ctx, op, &p.params, (rill_dtype)x->dtype, x, dims->dim[i]);
+  for (int i = 0, done; i < passes && x; i += done) {
+    window_bands bands;
+    int d = dims->dim[i], e = i + 1 < passes ? dims->dim[i + 1] : -1;
+    done = e >= 0 && plan_bands(op, args, x, d, e, &bands) ? 2 : 1;
+    window_pass p = pass_of(op, args, x, d);
+    int64_t shape[RILL_MAX_DIMS];
+    memcpy(shape, x->shape, sizeof shape);
+    shape[d] = rill_window_length(&p.params);
+    if (done == 2) shape[e] = bands.outputs;
+    rill_tensor *y =
+        out && i + done == passes ? out : op_new(ctx, op, (rill_dtype)x->dtype, shape, x->ndim);
     if (!y) return NULL;
-    p.y = y->data;
-    if (run_pass(ctx, op, &p) != RILL_OK) return NULL;
+    p.y = bands.y = y->data;
+    if ((done == 2 ? window_bands_run(ctx, op, &bands) : run_pass(ctx, op, &p)) != RILL_OK)
+      return NULL;
     x = y;
   }
   return x;

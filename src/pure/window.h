@@ -80,6 +80,10 @@ typedef struct window_job {
 /* The job of params without its pointers and keys. */
 rill_status window_plan(const rill_window_params *p, window_job *job);
 
+/* Leaves only outputs first ... end, and only samples from ... to, which must be all that these see but for
+ * what is beyond the ends. For a stride of 1, and edges that repeat no sample but the first and the last. */
+void window_band(window_job *job, int64_t first, int64_t end, int64_t from, int64_t to);
+
 /* Units of a backward: like those of window_plan, but of samples instead of outputs. */
 int64_t window_backward_chunks(const window_job *job);
 
@@ -113,6 +117,10 @@ rill_status window_float_job(window_type type, const rill_window_params *p, cons
 size_t window_workspace(window_type type, const rill_window_params *p);
 rill_status window_values(window_type type, const rill_window_params *p, const void *x, void *y_min,
                           void *y_max, int64_t begin, int64_t end, void *workspace);
+/* A band: see window_band. x and y begin with its first sample and its first output, both contiguous. */
+void window_band_values(window_type type, const rill_window_params *p, bool min, int64_t first,
+                        int64_t end, int64_t from, int64_t to, const void *x, void *y,
+                        void *workspace);
 rill_status window_indices(window_type type, const rill_window_params *p, const void *x,
                            int64_t *index, void *y, bool min, int64_t begin, int64_t end,
                            void *workspace);

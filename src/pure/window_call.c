@@ -138,6 +138,15 @@ rill_status window_values(window_type type, const rill_window_params *p, const v
   return RILL_OK;
 }
 
+void window_band_values(window_type type, const rill_window_params *p, bool min, int64_t first,
+                        int64_t end, int64_t from, int64_t to, const void *x, void *y,
+                        void *workspace) {
+  window_job w;
+  if (plan(type, p, false, x, 0, 0, workspace, &w) != RILL_OK) return;
+  window_band(&w, first, end, from, to);
+  values(&w, p, y, min, false, 0, w.outer * w.panels * w.chunks, workspace);
+}
+
 rill_status window_indices(window_type type, const rill_window_params *p, const void *x,
                            int64_t *index, void *y, bool min, int64_t begin, int64_t end,
                            void *workspace) {

@@ -69,6 +69,23 @@ static bool window_flat(const int64_t strides[3], int64_t inner) {
   return inner == 1 ? strides[1] == 1 : strides[2] == 1 && strides[1] == inner;
 }
 
+/* What follows from the number of outputs. */
+static void window_cut_up(window_job *job) {
+  job->rows = window_divide_up(job->dense, job->dilation);
+  job->panels = window_divide_up(job->wide, WINDOW_UNIT_COLUMNS);
+  int64_t columns = job->wide < WINDOW_UNIT_COLUMNS ? job->wide : WINDOW_UNIT_COLUMNS;
+  job->chunk_rows = window_divide_up(WINDOW_UNIT_OUTPUTS, columns > 0 ? columns : 1);
+  if (job->chunk_rows < job->k) job->chunk_rows = job->k;
+  job->chunks = window_divide_up(job->rows, job->chunk_rows);
+}
+
+void window_band(window_job *job, int64_t first, int64_t end, int64_t from, int64_t to) {
+  job->lead += from - first;
+  job->n = to - from;
+  job->dense = job->length = end - first;
+  window_cut_up(job);
+}
+
 rill_status window_plan(const rill_window_params *p, window_job *job) {
   rill_status status = window_options(p);
   if (status != RILL_OK) return status;
@@ -81,12 +98,7 @@ rill_status window_plan(const rill_window_params *p, window_job *job) {
   job->y_flat = window_flat(job->y_stride, p->inner);
   job->edge = p->edge;
   job->wide = job->inner * job->dilation;
-  job->rows = window_divide_up(job->dense, job->dilation);
-  job->panels = window_divide_up(job->wide, WINDOW_UNIT_COLUMNS);
-  int64_t columns = job->wide < WINDOW_UNIT_COLUMNS ? job->wide : WINDOW_UNIT_COLUMNS;
-  job->chunk_rows = window_divide_up(WINDOW_UNIT_OUTPUTS, columns > 0 ? columns : 1);
-  if (job->chunk_rows < job->k) job->chunk_rows = job->k;
-  job->chunks = window_divide_up(job->rows, job->chunk_rows);
+  window_cut_up(job);
   return RILL_OK;
 }
 

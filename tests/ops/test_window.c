@@ -5,6 +5,8 @@
 #include "rill/ops.h"
 #include "rill/registry.h"
 
+#include <math.h>
+
 static rill_context *start(void) {
   rill_context_options o = RILL_CONTEXT_OPTIONS_INIT;
   rill_context *ctx = rill_context_create(&o);
@@ -98,8 +100,65 @@ START_TEST(by_name_stride_and_dilation_are_not_zero) {
 }
 END_TEST
 
+/* ---- two dims at once ------------------------------------------------------------------------- */
+
+/* Rows of 64 kB, of which a band holds 16: the array takes several. */
+enum { SLICES = 2, ROWS = 53, MIDDLE = 2, WIDE = 4096 };
+
+static rill_tensor *big(rill_context *ctx) {
+  rill_tensor *x = rill_randn(ctx, RILL_F64, (int64_t[]){SLICES, ROWS, MIDDLE, WIDE}, 4);
+  double *a = rill_tensor_data(x);
+  for (int64_t i = 0; i < rill_tensor_numel(x); i += 9973) a[i] = i % 2 ? NAN : -INFINITY;
+  return x;
+}
+
+static rill_tensor *along(rill_context *ctx, const rill_tensor *x, bool min, int64_t window,
+                          rill_window_options o, const int *dims, int ndims) {
+  o.dims = dims, o.ndims = ndims;
+  return (min ? rill_window_min : rill_window_max)(ctx, x, window, &o);
+}
+
+static void compare_with_single(rill_context *ctx, const rill_tensor *x, int64_t window,
+                                rill_window_options o, bool min) {
+  rill_scope_open(ctx);
+  rill_tensor *both = along(ctx, x, min, window, o, (const int[]){1, 3}, 2);
+  rill_tensor *one = along(ctx, x, min, window, o, (const int[]){3}, 1);
+  rill_tensor *two = along(ctx, one, min, window, o, (const int[]){1}, 1);
+  ck_assert_int_eq(rill_error(ctx), RILL_OK);
+  ck_assert_int_eq(rill_tensor_numel(both), rill_tensor_numel(two));
+  const double *a = rill_tensor_data(both), *b = rill_tensor_data(two);
+  for (int64_t i = 0; i < rill_tensor_numel(two); i++)
+    if (a[i] != b[i] && !(isnan(a[i]) && isnan(b[i])))
+      ck_abort_msg("mode %d, edge %d, nan %d, dilation %lld, window %lld: [%lld] is %g, not %g",
+                   o.mode, o.edge, o.nan, (long long)o.dilation, (long long)window, (long long)i,
+                   a[i], b[i]);
+  rill_scope_close(ctx);
+}
+
+START_TEST(two_dims_at_once_are_as_one_by_one) {
+  static const int64_t windows[] = {1, 2, 5, 9, 60};
+  for (int threads = 1; threads <= 3; threads += 2) {
+    rill_context_options options = RILL_CONTEXT_OPTIONS_INIT;
+    options.threads = threads;
+    rill_context *ctx = rill_context_create(&options);
+    rill_tensor *x = big(ctx);
+    for (int i = 0; i < 4 * 4 * 2; i++) {
+      rill_window_options o = RILL_WINDOW_OPTIONS_INIT;
+      o.mode = (rill_window_mode)(i % 4);
+      o.edge = (rill_window_edge)(i / 4 % 4);
+      o.dilation = 1 + i / 16 % 2;
+      o.nan = (rill_window_nan)((i + i / 4) % 2);
+      o.pad = 1.5;
+      compare_with_single(ctx, x, windows[(i + i / 5) % 5], o, i % 3 == 0);
+    }
+    rill_context_close(ctx);
+  }
+}
+END_TEST
+
 static TCase *tcase(void) {
   TCase *c = tcase_create("window");
+  tcase_add_test(c, two_dims_at_once_are_as_one_by_one);
   tcase_add_test(c, options_of_zero_are_the_defaults);
   tcase_add_test(c, either_half_of_minmax_may_be_unwanted);
   tcase_add_test(c, dims_that_are_none_are_refused);
