@@ -8,7 +8,7 @@
  * block = window / 2 the older one has window - block - (i + 1) samples left in the window when i + 1 of the
  * filling one are there.
  *
- * In a short window a pass takes no longer than such a step. It is one block, and none lies between.
+ * In a short window a pass takes little longer than such a step. It is one block, and none lies between.
  *
  * Many samples at once go through the loops of the pure face, in runs. There vectors have neighbouring
  * samples in their lanes: maxima of as many samples as there are lanes come first, by doubling, then the
@@ -16,11 +16,12 @@
 #include "sequence/window_stream.h"
 
 enum {
-  STEP = 64,    /* samples of a step backwards; a window of no more is short     */
-  FEW = 16,     /* samples that are not worth a run                              */
-  RUN = 2048,   /* bytes of a run's keys                                         */
-  REACH = 64,   /* keys that a vector's maxima reach beyond, at most             */
-  SPARE = 1024, /* bytes of twice as many, of any size                           */
+  SHORT = 256,  /* samples of a short window, at most                                  */
+  STEP = 64,    /* samples of a step backwards                                         */
+  FEW = 16,     /* samples that are not worth a run                                    */
+  RUN = 2048,   /* bytes of a run's keys                                               */
+  REACH = 64,   /* keys that a vector's maxima reach beyond, at most                   */
+  SPARE = 2048, /* bytes of a short window's keys, and of twice as many as these       */
 };
 
 typedef struct window_scratch {
@@ -32,7 +33,7 @@ typedef struct window_scratch {
 static size_t blocks_lay(rill_window *w, char *memory) {
   int64_t k = w->options.window;
   size_t bytes = 0;
-  w->lags = k > STEP;
+  w->lags = k > SHORT;
   w->block = w->lags ? k / 2 : k;
   w->ring = window_room(memory, &bytes, w->mask + 1, w->size);
   /* Behind each is the lowest key: an older block that has nothing left in the window. */
@@ -45,7 +46,7 @@ static size_t blocks_lay(rill_window *w, char *memory) {
 
 /* A vector of one key, for the loops to begin with. */
 static void vector_of(const rill_window *w, int64_t key, void *to) {
-  for (int64_t i = 0; i < WINDOW_VECTOR / w->size; i++) window_store(to, i, key, w->size);
+  window_fill_keys(to, key, WINDOW_VECTOR / w->size, w->size);
 }
 
 /* keys[i] = the maximum of keys[i] and what follows, as many as a vector has lanes or some more. Returns
@@ -72,8 +73,7 @@ static void back_run(rill_window *w, int64_t index, int64_t n, char *to) {
   char start[WINDOW_VECTOR];
   int64_t lanes = WINDOW_VECTOR / w->size;
   window_ring_read(w, index, n, t.keys);
-  for (int64_t i = 0; i < 2 * REACH; i++)
-    window_store(t.keys, n + i, window_key_low(w->size), w->size);
+  window_fill_keys(t.keys + n * w->size, window_key_low(w->size), 2 * REACH, w->size);
   widen_to_vector(w, t.keys, n);
   vector_of(w, w->rising, start);
   w->loops.up(t.keys, lanes, (n + lanes - 1) / lanes, 1, start);
@@ -142,11 +142,8 @@ static void settle(rill_window *w) {
 
 static void blocks_clear(rill_window *w) {
   int64_t low = window_key_low(w->size);
-  for (int64_t i = 0; i <= w->mask; i++) window_store(w->ring, i, low, w->size);
-  for (int64_t i = 0; i <= w->block; i++) {
-    window_store(w->suffixes[0], i, low, w->size);
-    window_store(w->suffixes[1], i, low, w->size);
-  }
+  window_fill_keys(w->ring, low, w->mask + 1, w->size);
+  for (int i = 0; i < 2; i++) window_fill_keys(w->suffixes[i], low, w->block + 1, w->size);
   w->pushed = 0;
   w->value = w->middle = low;
   w->which = 0;
@@ -178,7 +175,7 @@ static inline void push_few(rill_window *w, const void *x, int64_t n, void *y, i
 }
 
 float rill_window_push_f32(rill_window *w, float x) {
-  if (!w || w->options.dtype != RILL_F32 || w->times) return __builtin_nanf("");
+  if (!w || w->single != RILL_F32) return __builtin_nanf("");
   int32_t bits;
   memcpy(&bits, &x, sizeof bits);
   bits = (int32_t)push_bits(w, bits, 4);
@@ -187,7 +184,7 @@ float rill_window_push_f32(rill_window *w, float x) {
 }
 
 double rill_window_push_f64(rill_window *w, double x) {
-  if (!w || w->options.dtype != RILL_F64 || w->times) return __builtin_nan("");
+  if (!w || w->single != RILL_F64) return __builtin_nan("");
   int64_t bits;
   memcpy(&bits, &x, sizeof bits);
   bits = push_bits(w, bits, 8);
@@ -204,7 +201,7 @@ static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
   int64_t size = w->size, lanes = WINDOW_VECTOR / size, low = window_key_low(size);
   const char *old = w->suffix + (w->pushed - w->begin) * size;
   char *keys = t.keys + REACH * size;
-  for (int64_t i = 0; i < REACH; i++) window_store(t.keys, i, low, size);
+  window_fill_keys(t.keys, low, REACH, size);
   w->loops.take(&w->keys, x, n, keys, 0);
   window_ring_write(w, w->pushed, n, keys);
   int64_t wide = widen_to_vector(w, t.keys, REACH + n), before = w->prefix;

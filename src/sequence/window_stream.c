@@ -74,6 +74,7 @@ static rill_window *window_new(rill_context *ctx, const char *op,
   }
   w.algorithm = o->span != 0 ? &window_spans : &window_blocks;
   w.size = (int64_t)rill_dtype_size(o->dtype);
+  w.single = o->span != 0 ? RILL_BOOL : o->dtype;
   while (w.mask + 1 < most) w.mask = 2 * w.mask + 1;
   if (w.size == 1) rill_window_loops_i8(&w.loops);
   if (w.size == 4) rill_window_loops_i32(&w.loops);

@@ -26,6 +26,7 @@ struct rill_window {
   const window_algorithm *algorithm;
   int64_t size; /* bytes of a sample and of a key */
   bool floats;
+  rill_dtype single; /* the dtype if samples may come alone; RILL_BOOL: a span */
 
   /* The last samples' keys: sample i is ring[i & mask], counted from the last reset. A window's first
    * sample is max(0, pushed - window), or of a span `first`. */
@@ -77,6 +78,18 @@ static inline void window_store(void *a, int64_t i, int64_t value, int64_t size)
     memcpy((char *)a + 4 * i, &narrow, 4);
   else
     memcpy((char *)a + 8 * i, &value, 8);
+}
+
+/* to[0] ... to[n - 1] = key */
+static inline void window_fill_keys(void *to, int64_t key, int64_t n, int64_t size) {
+  int32_t *narrow = to;
+  int64_t *wide = to;
+  if (size == 1)
+    memset(to, (int)key, (size_t)n);
+  else if (size == 4)
+    for (int64_t i = 0; i < n; i++) narrow[i] = (int32_t)key;
+  else
+    for (int64_t i = 0; i < n; i++) wide[i] = key;
 }
 
 static inline int64_t window_higher(int64_t a, int64_t b) { return b > a ? b : a; }
