@@ -194,7 +194,8 @@ static void put_indices(const window_tile *t, int64_t place, const window_stretc
 /* Indices from the positions of `count` places; one contiguous row is common. */
 static void put_index_places(const window_tile *t, int64_t f, int64_t count, const char *at) {
   const window_job *w = t->job;
-  bool plain = w->inner == 1 && w->stride == 1 && w->dilation == 1 && w->y_stride[1] == 1 && !w->y;
+  bool plain = w->inner == 1 && w->stride == 1 && w->dilation == 1 && w->y_stride[1] == 1 &&
+               !w->y && !w->backwards;
   window_stretch_out s;
   for (int64_t m; count > 0; f += m, at += m * t->size, count -= m) {
     m = next_outputs(w, f, count, &s);

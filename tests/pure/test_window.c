@@ -112,6 +112,22 @@ START_TEST(zeros_have_an_order_as_values_and_none_as_places) {
 }
 END_TEST
 
+/* The last of equal samples is found from the end: of such rows that is forwards in memory. */
+START_TEST(rows_may_lie_backwards) {
+  const float x[5] = {2, 1, 3, 3, 0};
+  const int64_t want[5] = {2, 2, 2, 1, 0};
+  int64_t index[5];
+  rill_window_params p = params_of(1, 5, 1, 3);
+  p.mode = RILL_WINDOW_CAUSAL;
+  p.last = true;
+  for (int i = 0; i < 3; i++) p.x_stride[i] = p.y_stride[i] = -1;
+  void *room = malloc(rill_window_workspace_f32(&p));
+  ck_assert_int_eq(rill_window_argmax_f32(&p, x + 4, index + 4, NULL, 0, 1, room), RILL_OK);
+  for (int i = 0; i < 5; i++) ck_assert_int_eq(index[i], want[i]);
+  free(room);
+}
+END_TEST
+
 START_TEST(wrong_params_are_refused) {
   rill_window_params good = params_of(2, 5, 3, 2), p;
   ck_assert_int_eq(rill_window_check(&good), RILL_OK);
@@ -195,6 +211,7 @@ static TCase *cases(void) {
   tcase_add_test(t, long_rows);
   tcase_add_test(t, overlaps);
   tcase_add_test(t, zeros_have_an_order_as_values_and_none_as_places);
+  tcase_add_test(t, rows_may_lie_backwards);
   tcase_add_test(t, wrong_params_are_refused);
   tcase_add_test(t, init_is_all_defaults);
   tcase_add_test(t, pads_must_fit_the_type);
