@@ -260,8 +260,9 @@ FUZZ         := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz
 FUZZ_SECONDS ?= 300
 $(B)/fuzz/%: tests/fuzz/%.c $(B)/librill-internal.a $(B)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(COMPILE) -fsanitize=fuzzer $< $(B)/librill-internal.a $(LIBS) -o $@
-fuzz: ## libFuzzer on the readers, FUZZ_SECONDS (300) each; needs clang
+	$(call say,CC,$<)$(COMPILE) -Itests $(CHECK_CFLAGS) -fsanitize=fuzzer $< $(B)/librill-internal.a \
+	  $(LIBS) -o $@
+fuzz: ## libFuzzer on readers, calls and windows, FUZZ_SECONDS (300) each; needs clang
 	$(SUBMAKE) fuzz-run CC=clang B=$(B)/fuzz $(SANITIZED) \
 	  SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize=fuzzer-no-link'
 .PHONY: fuzz-run
