@@ -166,13 +166,13 @@ typedef struct window_loops {
   /* The same of pairs of keys and positions, for keys of 32 and 64 bits: what lies further on wins only
    * with a larger key. Of the result only the positions are kept. */
   void (*quad_at)(void *a, void *at, int64_t n, const int64_t s[3]);
-  /* likewise, where at[i + s[j]] is at[i] + steps[j] */
-  void (*near_at)(void *a, void *at, int64_t n, const int64_t s[3], const int64_t steps[3]);
+  /* likewise, where at[i + s[j]] is at[i] + steps[j], so that less is read; with a `first` that is not
+   * negative at[i] is first + i, and nothing is */
+  void (*near_at)(void *a, void *at, int64_t n, const int64_t s[3], const int64_t steps[3],
+                  int64_t first);
   void (*down_at)(const window_rows *rows);
   void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, int64_t vectors,
                 const void *start, const void *start_at);
-  /* at[i] = first + i */
-  void (*count)(void *at, int64_t first, int64_t n);
   /* index[i] = at[i] - less */
   void (*widen)(int64_t *index, const void *at, int64_t less, int64_t n);
 } window_loops;

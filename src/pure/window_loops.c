@@ -184,23 +184,31 @@ INLINE void L(join)(integer *v, integer *at, integer other, integer other_at) {
   *v = L(higher)(*v, other);
 }
 
-/* Positions of neighbours follow from each other: they need not be read. */
-static void L(near_at)(void *keys, void *positions, int64_t n, const int64_t s[3],
-                       const int64_t steps[3]) {
+INLINE void L(near_vectors)(integer *a, integer *at, int64_t n, const int64_t s[3],
+                            const int64_t steps[3], int64_t first, const bool counted) {
   int64_t s0 = s[0], s1 = s[1], s2 = s[2];
   integer d0 = (integer)steps[0], d1 = (integer)steps[1], d2 = (integer)steps[2];
-  integer *a = keys, *at = positions;
   for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES) {
+    integer base = (integer)(first + i);
 #pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) {
-      integer v = a[l], w = a[l + s1], first = at[l], p = first, q = (integer)(first + d1);
-      L(join)(&v, &p, a[l + s0], (integer)(first + d0));
-      L(join)(&w, &q, a[l + s2], (integer)(first + d2));
+    for (int l = 0; l < LANES; l++) {
+      integer v = a[l], w = a[l + s1], p = counted ? (integer)(base + l) : at[l];
+      integer here = p, q = (integer)(here + d1);
+      L(join)(&v, &p, a[l + s0], (integer)(here + d0));
+      L(join)(&w, &q, a[l + s2], (integer)(here + d2));
       L(join)(&v, &p, w, q);
       a[l] = v;
       at[l] = p;
     }
   }
+}
+
+static void L(near_at)(void *keys, void *positions, int64_t n, const int64_t s[3],
+                       const int64_t steps[3], int64_t first) {
+  if (first >= 0)
+    L(near_vectors)(keys, positions, n, s, steps, first, true);
+  else
+    L(near_vectors)(keys, positions, n, s, steps, first, false);
 }
 
 static void L(quad_at)(void *keys, void *positions, int64_t n, const int64_t s[3]) {
@@ -274,15 +282,6 @@ static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t r
    (const integer *)start_at + l);
 }
 
-static void L(count_up)(void *positions, int64_t first, int64_t n) {
-  integer *at = positions;
-  for (int64_t i = 0; i < n; i += LANES, at += LANES) {
-    integer base = (integer)(first + i);
-#pragma omp simd
-    for (int l = 0; l < LANES; l++) at[l] = (integer)(base + l);
-  }
-}
-
 static void L(widen_places)(int64_t *index, const void *positions, int64_t less, int64_t n) {
   const integer *at = positions;
   for (int64_t i = 0; i + LANES <= n; i += LANES) {
@@ -299,7 +298,7 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
     .take = L(take_samples), .quad = L(quad), .quad_out = L(quad_out), .down = L(down), .up = L(up),
 #if defined KERNEL_I32 || defined KERNEL_I64
     .near_at = L(near_at), .quad_at = L(quad_at), .down_at = L(down_at), .up_at = L(up_at),
-    .count = L(count_up), .widen = L(widen_places),
+    .widen = L(widen_places),
 #endif
   };
 }

@@ -95,7 +95,7 @@ static int64_t rows_together(const window_tile *t, int64_t rows) {
   return t->columns == t->job->wide ? rows : 1;
 }
 
-void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to, char *at) {
+void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to) {
   int64_t u = t->columns, ready = t->tail ? t->tail_row - row : rows;
   ready = ready < 0 ? 0 : window_least(ready, rows);
   int64_t together = rows_together(t, ready);
@@ -104,11 +104,11 @@ void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to,
   if (ready < rows)
     memcpy(to + ready * u * t->size, t->tail + (row + ready - t->tail_row) * u * t->size,
            (size_t)((rows - ready) * u * t->size));
-  if (!t->job->arg) return;
-  if (u == 1)
-    t->loops.count(at, row, rows);
-  else
-    for (int64_t r = 0; r < rows; r++) window_fill(t, at + r * u * t->size, row + r, u);
+}
+
+void window_place_rows(const window_tile *t, int64_t row, int64_t rows, char *at) {
+  int64_t u = t->columns;
+  for (int64_t r = 0; r < rows; r++) window_fill(t, at + r * u * t->size, row + r, u);
 }
 
 /* ---- out -------------------------------------------------------------------------------------- */

@@ -54,6 +54,7 @@ static void tile_plan(window_tile *t, const window_job *w, int64_t columns) {
   t->direct = k <= (group > 1 ? 16 * group : 4);
   t->group = t->direct ? 1 : group;
   t->base = t->group;
+  t->counted = columns == 1;
   while (t->direct && 4 * t->base < k) t->base *= 4;
   t->halo = t->direct ? k - 1 : group - 1 + k % group;
   t->block = t->direct ? 0 : k / group - 1;
@@ -89,7 +90,6 @@ static size_t tile_lay(window_tile *t, char *workspace) {
   t->tail = NULL;
   if (t->job->arg) {
     t->raw_at = room(workspace, &bytes, t->size, chunk + halo);
-    t->halos_at = room(workspace, &bytes, t->size, halo);
     t->suffix_at = room(workspace, &bytes, t->size, suffix);
     t->prefix_at = room(workspace, &bytes, t->size, t->pitch);
   } else if (t->job->edge >= RILL_WINDOW_REFLECT && tail > 0) {
@@ -121,13 +121,10 @@ static void stage(window_tile *t, int64_t row, int64_t rows) {
   bool arg = t->job->arg;
   size_t bytes = (size_t)(halo * t->size);
   memcpy(t->raw, t->halos, bytes);
-  if (arg) memcpy(t->raw_at, t->halos_at, bytes);
-  window_take_rows(t, row + t->halo, rows, t->raw + halo * t->size,
-                   arg ? t->raw_at + halo * t->size : NULL);
+  window_take_rows(t, row + t->halo, rows, t->raw + halo * t->size);
   memcpy(t->halos, t->raw + n * t->size, bytes);
-  if (arg) memcpy(t->halos_at, t->raw_at + n * t->size, bytes);
   memset(t->raw + valid * t->size, 0, WINDOW_VECTOR);
-  if (arg) memset(t->raw_at + valid * t->size, 0, WINDOW_VECTOR);
+  if (arg && !t->counted) window_place_rows(t, row, rows + t->halo, t->raw_at);
   for (int64_t s = 1; s < t->base;) {
     int64_t by = 4 * s <= t->base ? 4 : 2, d = s * u;
     int64_t rows_on[3] = {1, by == 4 ? 2 : 1, by == 4 ? 3 : 1};
@@ -136,7 +133,7 @@ static void stage(window_tile *t, int64_t row, int64_t rows) {
     if (!arg)
       t->loops.quad(t->raw, valid, steps);
     else if (s == 1)
-      t->loops.near_at(t->raw, t->raw_at, valid, steps, rows_on);
+      t->loops.near_at(t->raw, t->raw_at, valid, steps, rows_on, t->counted ? row : -1);
     else
       t->loops.quad_at(t->raw, t->raw_at, valid, steps);
     s *= by;
@@ -146,12 +143,16 @@ static void stage(window_tile *t, int64_t row, int64_t rows) {
 static void run_direct(window_tile *t, int64_t row, int64_t end) {
   const window_job *w = t->job;
   int64_t b = t->base, u = t->columns, rest = w->k - b, pitch;
-  int64_t steps[3] = {window_least(b, rest) * u, window_least(2 * b, rest) * u, rest * u};
+  int64_t rows_on[3] = {window_least(b, rest), window_least(2 * b, rest), rest};
+  int64_t steps[3] = {rows_on[0] * u, rows_on[1] * u, rows_on[2] * u};
   for (int64_t rows; row < end; row += rows) {
     rows = window_least(t->chunk, end - row);
     stage(t, row, rows);
     if (w->arg) {
-      t->loops.quad_at(t->raw, t->raw_at, rows * u, steps);
+      if (b == 1)
+        t->loops.near_at(t->raw, t->raw_at, rows * u, steps, rows_on, t->counted ? row : -1);
+      else
+        t->loops.quad_at(t->raw, t->raw_at, rows * u, steps);
       window_put_rows(t, row, rows, t->raw_at);
       continue;
     }
@@ -248,9 +249,9 @@ static void run_panel(window_tile *t, int64_t row, int64_t end) {
   const window_job *w = t->job;
   char *kept = t->tail;
   t->tail = NULL;
-  if (kept) window_take_rows(t, t->tail_row, w->rows + t->group + w->k - t->tail_row, kept, NULL);
+  if (kept) window_take_rows(t, t->tail_row, w->rows + t->group + w->k - t->tail_row, kept);
   t->tail = kept;
-  window_take_rows(t, row, t->halo, t->halos, t->halos_at);
+  window_take_rows(t, row, t->halo, t->halos);
   reset_prefix(t);
   (t->direct ? run_direct : run_blocks)(t, row, end);
 }

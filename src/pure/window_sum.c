@@ -109,7 +109,7 @@ static void take_rows(const window_sum *s, int64_t row, int64_t rows, char *to) 
   if (s->given)
     take_given(s, row, rows, to);
   else
-    window_take_rows(&s->t, row, rows, to, NULL);
+    window_take_rows(&s->t, row, rows, to);
 }
 
 /* The pass that makes sums of 4 * step rows, or the last one of a window, of the first n samples. */

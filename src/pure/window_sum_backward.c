@@ -118,8 +118,7 @@ static void prepare(adjoint_call *c, int64_t row, int64_t end) {
   row = row < shift ? 0 : row - shift;
   end = end < w->rows ? end : w->rows;
   c->s.given = NULL;
-  if (w->stride == 1 && row < end)
-    window_take_rows(&c->s.t, row + shift, end - row, c->given, NULL);
+  if (w->stride == 1 && row < end) window_take_rows(&c->s.t, row + shift, end - row, c->given);
   for (int64_t r = row, rows; r < end; r += rows) {
     rows = window_least(together, end - r);
     int64_t f = window_row_places(&c->s.t, r), valid = w->dense * w->inner - f;

@@ -57,8 +57,7 @@ static void take_tail(window_sum *s) {
   const window_job *w = s->t.job;
   s->t.tail = NULL;
   if (kept)
-    window_take_rows(&s->t, s->t.tail_row, w->rows + w->k + 3 * s->group - s->t.tail_row, kept,
-                     NULL);
+    window_take_rows(&s->t, s->t.tail_row, w->rows + w->k + 3 * s->group - s->t.tail_row, kept);
   s->t.tail = kept;
 }
 

@@ -27,7 +27,8 @@ typedef struct window_tile {
   char *raw, *halos, *out, *suffix, *prefix;
   char *lowest; /* what a prefix begins with */
   char *tail;   /* rows from tail_row on, if results could replace what they repeat; else NULL    */
-  char *raw_at, *halos_at, *suffix_at, *prefix_at;
+  char *raw_at, *suffix_at, *prefix_at;
+  bool counted; /* positions of raw follow each other */
 } window_tile;
 
 static inline int64_t window_least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -44,8 +45,11 @@ static inline int64_t window_lowest_key(const window_tile *t) {
 /* n keys of one value. */
 void window_fill(const window_tile *t, char *to, int64_t value, int64_t n);
 
-/* Keys of rows, and their positions: the rows' numbers. */
-void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to, char *at);
+/* Keys of rows. */
+void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to);
+
+/* Positions of keys: the rows' numbers. */
+void window_place_rows(const window_tile *t, int64_t row, int64_t rows, char *at);
 
 /* Puts what the rows' outputs are where they belong: samples or, of a job for indices, positions. */
 void window_put_rows(const window_tile *t, int64_t row, int64_t rows, char *from);
