@@ -162,13 +162,14 @@ $(A): $(B)/$(NAME).o
 	$(call say,AR,$@)$(AR) rcs $@ $<
 
 # The file bears the soname, so that programs linked against lib/ also run from there.
+# Its functions call each other directly, not by the table through which a program could replace one.
 # The sanitizers' symbols come with the program, hence no -z defs there.
 $(SO): $(SO).$(SOVERSION)
 	@ln -sf $(notdir $<) $@
 $(SO).$(SOVERSION): $(B)/$(NAME).o build-aux/rill.map
 	@mkdir -p $(@D)
 	$(Q)sed 's/rill_/$(PREFIX_SYMBOLS)&/' build-aux/rill.map >$(B)/$(NAME).map
-	$(call say,LINK,$@)$(CC) -shared $(SANITIZE) -Wl,-soname,$(notdir $@) \
+	$(call say,LINK,$@)$(CC) -shared $(SANITIZE) -Wl,-soname,$(notdir $@) -Wl,-Bsymbolic-functions \
 	  -Wl,--version-script=$(B)/$(NAME).map -Wl,-z,relro $(if $(SANITIZE),,-Wl,-z,defs) $(LDFLAGS) \
 	  -o $@ $< $(LIBS)
 
