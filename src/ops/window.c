@@ -173,11 +173,18 @@ static void scatter_part(void *arg, int64_t begin, int64_t end, int slot) {
     rill_window_max_backward_f64(&p->params, p->grad, p->index, p->grad_x, begin, end);
 }
 
+int64_t slide_grain(const rill_context *ctx, int64_t units) {
+  enum { STRETCHES = 4 };
+  int slots = pool_slots(ctx);
+  return slots == 1 ? units : units / (STRETCHES * slots);
+}
+
 static rill_status run_pass(rill_context *ctx, const rill_op *op, window_pass *p) {
   p->workspace =
       units_workspaces(ctx, op, window_workspace(p->type, &p->params), &p->workspace_size);
   if (!p->workspace) return rill_error(ctx);
-  pool_for(ctx, rill_window_units(&p->params), 1, p->index ? indices_part : values_part, p);
+  int64_t units = rill_window_units(&p->params);
+  pool_for(ctx, units, slide_grain(ctx, units), p->index ? indices_part : values_part, p);
   return RILL_OK;
 }
 

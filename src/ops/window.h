@@ -41,6 +41,10 @@ rill_status slide_infer(op_call *c, rill_dtype dtype, slide_dims *dims);
 /* Contiguous [outer, n, inner] around dim d. */
 rill_window_params slide_params(const rill_value *args, const int64_t *shape, int ndim, int d);
 
+/* Units at a time. A stretch reads a window's length more than it has outputs, so these are not too few; but
+ * there are some stretches for each thread. Sliding gives the same however it is cut. */
+int64_t slide_grain(const rill_context *ctx, int64_t units);
+
 /* A tensor for what slides out of x along dim d. */
 rill_tensor *slide_result(rill_context *ctx, const rill_op *op, const rill_window_params *p,
                           rill_dtype type, const rill_tensor *x, int d);

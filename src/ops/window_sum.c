@@ -53,10 +53,8 @@ static rill_status run_sum_pass(rill_context *ctx, const rill_op *op, sum_pass *
                                           : PURE(p->type, window_sum_workspace, &p->params);
   p->workspace = units_workspaces(ctx, op, size, &p->workspace_size);
   if (!p->workspace) return rill_error(ctx);
-  if (p->grad)
-    pool_for(ctx, rill_window_backward_units(&p->params), 1, pass_backward, p);
-  else
-    pool_for(ctx, rill_window_units(&p->params), 1, pass_forward, p);
+  int64_t units = p->grad ? rill_window_backward_units(&p->params) : rill_window_units(&p->params);
+  pool_for(ctx, units, slide_grain(ctx, units), p->grad ? pass_backward : pass_forward, p);
   return RILL_OK;
 }
 
