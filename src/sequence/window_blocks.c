@@ -209,6 +209,7 @@ static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
     w->prefix = window_higher(w->prefix, window_load(keys, end - wide, size));
   w->value = window_higher(window_higher(w->prefix, w->middle), window_load(old, n - 1, size));
   if (y) {
+    char *to = n % lanes == 0 ? y : t.y; /* whole vectors come out */
     memcpy(t.old, old, (size_t)(n * size));
     vector_of(w, window_higher(before, w->middle), prefix);
     w->loops.down(&(window_rows){.keys = &w->keys,
@@ -217,11 +218,11 @@ static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
                                  .suffix = t.old,
                                  .pitch = lanes,
                                  .prefix = prefix,
-                                 .y = t.y,
+                                 .y = to,
                                  .y_pitch = lanes,
                                  .rows = (n + lanes - 1) / lanes,
                                  .vectors = 1});
-    memcpy(y, t.y, (size_t)(n * size));
+    if (to != y) memcpy(y, to, (size_t)(n * size));
   }
   w->pushed += n;
   if (w->pushed >= w->stop) settle(w);
