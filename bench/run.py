@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures rill beside PyTorch: run.py [--rounds N] [CASE-PATTERN...], or run.py --markdown.
+"""Measures rill beside PyTorch and other peers: run.py [--rounds N] [CASE-PATTERN...], or run.py --markdown.
 
 Each case gives both sides the same inputs and compares their results first. Then the sides take turns
 (rill, peer, rill, peer...), both warmed up, on the same number of threads, and the medians count.
@@ -82,7 +82,7 @@ def markdown(found):
     table = [COLUMNS, ("---",) * len(COLUMNS), *map(cells, found["cases"])]
     load = max((row["load"] for row in found["cases"]), default=0)
     with open(os.path.join(HERE, "RESULTS.md"), "w") as file:
-        file.write("# rill beside PyTorch\n\n")
+        file.write("# rill beside its peers\n\n")
         file.write(f"{facts['date']}, {facts['processor']}, {facts['processors']} processors, {facts['system']}; ")
         file.write(f"rill {facts.get('rill', '?')} ({facts.get('kernels', '?')} kernels), PyTorch {facts['torch']}, ")
         file.write(f"Python {facts['python']}; load average up to {load:.1f}.\n\n")

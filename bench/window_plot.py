@@ -60,7 +60,7 @@ def draw(lines, path):
     import matplotlib
 
     matplotlib.use("svg")
-    matplotlib.rcParams.update({"svg.hashsalt": "rill", "font.size": 9})
+    matplotlib.rcParams.update({"svg.hashsalt": "rill", "svg.fonttype": "none", "font.size": 9})
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8, 4.6))
