@@ -198,7 +198,8 @@ demo: $(B)/examples/charlm ## train, evaluate, sample a language model (TEXT=/pa
 # Names that end in _slow stay out of check-quick and so out of the sanitizer runs.
 TEST_BIN     := $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c tests/*/*/test_*.c))
 TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
-QUICK_BIN    := $(filter-out %_slow,$(TEST_BIN))
+# Tests of pure functions have no threads: ThreadSanitizer would only take its time over them.
+QUICK_BIN    := $(filter-out %_slow $(if $(findstring thread,$(SANITIZE)),$(B)/tests/pure/%),$(TEST_BIN))
 RUN           = CC='$(CC)' B='$(B)' LIBS='$(LIBS)' BLAS_CFLAGS='$(BLAS_CFLAGS)' build-aux/run-tests.sh
 
 .PHONY: tests check check-quick check-embed check-headers check-asan check-ubsan check-tsan \

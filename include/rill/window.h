@@ -1,5 +1,5 @@
-/* Sliding windows over a stream: the largest or smallest of the last samples, while they come in, one or
- * many at a time. For an audio callback, a feed of prices, a sensor. The pure face of the same over a whole
+/* Sliding windows over a stream: the largest, smallest, sum, mean, median or quantile of the last samples,
+ * while they come in, one or many at a time. For an audio callback, a feed of prices, a sensor. The pure face of the same over a whole
  * array is in rill/pure/window.h.
  *
  *   rill_window_stream_options o = RILL_WINDOW_STREAM_OPTIONS_INIT;
@@ -14,6 +14,7 @@
 #define RILL_WINDOW_H
 
 #include "rill/pure/window.h"
+#include "rill/pure/window_quantile.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,7 +22,15 @@ extern "C" {
 
 typedef struct rill_window rill_window;
 
-typedef enum rill_window_kind { RILL_WINDOW_MAX = 0, RILL_WINDOW_MIN = 1 } rill_window_kind;
+/* Sums, means and quantiles are of f32 and f64, computed in double. A sum is never subtracted from: it is of
+ * the window's own samples alone, whatever came before. Quantiles are exact. NaN propagate, or are left out. */
+typedef enum rill_window_kind {
+  RILL_WINDOW_MAX = 0,
+  RILL_WINDOW_MIN = 1,
+  RILL_WINDOW_SUM = 2,
+  RILL_WINDOW_MEAN = 3,
+  RILL_WINDOW_QUANTILE = 4
+} rill_window_kind;
 
 /* Zero means default. Either `window` or `span` and `capacity` must be given: a window holds the last
  * `window` samples, or those whose time is less than `span` before now. */
@@ -35,12 +44,14 @@ typedef struct rill_window_stream_options {
   int64_t capacity;    /* of a span: samples that it may hold at once                          */
   rill_window_nan nan; /* of f32 and f64                                                       */
   bool last;           /* rill_window_age, _time: of equal samples the newest, not the oldest  */
+  double q;            /* of RILL_WINDOW_QUANTILE, above 0 and at most 1; 0: 0.5, the median   */
+  rill_window_quantile_method method;
 } rill_window_stream_options;
 
 #define RILL_WINDOW_STREAM_OPTIONS_INIT RILL_STRUCT_INIT(rill_window_stream_options)
 RILL_API void rill_window_stream_options_init(rill_window_stream_options *options);
 
-/* An empty window (new). All memory it will ever need is allocated here: some 12 to 32 bytes for each sample
+/* An empty window (new). All memory it will ever need is allocated here: some 12 to 40 bytes for each sample
  * of f32. RILL_ERROR_ARGUMENT, RILL_ERROR_DTYPE, RILL_ERROR_OVERFLOW where the options are wrong. */
 RILL_API rill_window *rill_window_create(rill_context *ctx,
                                          const rill_window_stream_options *options);
@@ -65,9 +76,11 @@ RILL_API rill_status rill_window_load(rill_context *ctx, rill_window *window, co
  * NULL: however a stream is cut, what the pure face gives for all of it with RILL_WINDOW_CAUSAL and
  * RILL_WINDOW_IGNORE. +0 is above -0; a NaN that comes out is any NaN. y may be x.
  *
- * A sample takes constant time, whatever the window and the samples: not only on average, a call never
- * takes longer than in proportion to n. (The suffix maxima of van Herk's and Gil and Werman's algorithm
- * are made in small steps, a block ahead of their use.)
+ * Of maxima and minima a sample takes constant time, whatever the window and the samples: not only on
+ * average, a call never takes longer than in proportion to n. (The suffix maxima of van Herk's and Gil and
+ * Werman's algorithm are made in small steps, a block ahead of their use.) Of sums and means it does on
+ * average; of quantiles it takes searches in the order of log(window) and moves of the order of its root. Sums
+ * and means are those of the pure face but for rounding, since that adds in another order.
  *
  * RILL_ERROR_ARGUMENT, with nothing changed or written: window NULL, x NULL and n not 0, n negative, y
  * overlaps x but is not x. RILL_ERROR_UNSUPPORTED: a window with a span. */
@@ -94,17 +107,17 @@ RILL_API rill_status rill_window_advance(rill_window *window, double now);
 /* Samples in the window; 0 where NULL. */
 RILL_API int64_t rill_window_count(const rill_window *window);
 
-/* The largest or smallest of them to *value, of the window's dtype; where there are none, the lowest value
- * of the type (of a minimum the highest; of floats an infinity). RILL_ERROR_ARGUMENT: a NULL. */
+/* What the kind says of them to *value, of the window's dtype. Where there are none, the lowest value of the
+ * type (of a minimum the highest; of floats an infinity), the sum 0, the mean and the quantile NaN. RILL_ERROR_ARGUMENT: a NULL. */
 RILL_API rill_status rill_window_value(const rill_window *window, void *value);
 
-/* How many samples came after that one: 0 where it is the newest, -1 where there is none or the window is
- * NULL. Of equal samples (-0 equals +0, all NaN are equal) the oldest counts, or with `last` the newest. The
+/* How many samples came after the largest or smallest: 0 where it is the newest, -1 where there is none, the
+ * window is NULL or of another kind. Of equal samples (-0 equals +0, all NaN are equal) the oldest counts, or with `last` the newest. The
  * work is put off until a position is asked for, and then takes constant time for each sample since, on
  * average. */
 RILL_API int64_t rill_window_age(rill_window *window);
 
-/* The time of that sample; NaN where there is none or the window has no span. */
+/* The time of that sample; NaN where rill_window_age is -1 or the window has no span. */
 RILL_API double rill_window_time(rill_window *window);
 
 #ifdef __cplusplus

@@ -28,14 +28,21 @@ size_t window_order_bytes(int64_t most, bool tags) {
          (tags ? (size_t)all * sizeof(int64_t) : 0);
 }
 
-void window_order_init(window_order *o, int64_t most, bool tags, void *memory) {
+void window_order_lay(window_order *o, int64_t most, bool tags, void *memory) {
   int64_t bits = order_bits(most), chunks = order_chunks(most);
-  *o = (window_order){.most = most, .bits = bits, .mask = (INT64_C(1) << bits) - 1};
+  o->most = most;
+  o->bits = bits;
+  o->mask = (INT64_C(1) << bits) - 1;
   o->ring = memory;
   o->value = o->ring + most;
   o->front = o->value + (chunks << bits);
   o->head = (int64_t *)(void *)(o->front + chunks);
   o->tag = tags ? o->head + chunks : NULL;
+}
+
+void window_order_init(window_order *o, int64_t most, bool tags, void *memory) {
+  *o = (window_order){.most = most};
+  window_order_lay(o, most, tags, memory);
   window_order_clear(o);
 }
 

@@ -29,8 +29,9 @@ typedef struct window_order {
 /* Bytes of memory, aligned to 8, for `most` >= 1 numbers, with their tags or without. */
 size_t window_order_bytes(int64_t most, bool tags);
 
-/* Empty, in that memory. */
+/* Empty, in that memory; or only: it is there, or a copy of it is. */
 void window_order_init(window_order *o, int64_t most, bool tags, void *memory);
+void window_order_lay(window_order *o, int64_t most, bool tags, void *memory);
 void window_order_clear(window_order *o);
 
 /* In comes v, if there is room; out goes the oldest, if there is one; both at once is cheaper. */

@@ -174,8 +174,13 @@ static inline void push_few(rill_window *w, const void *x, int64_t n, void *y, i
   }
 }
 
+/* A sample of a window that is not by blocks. */
+static bool push_other(rill_window *w, rill_dtype dtype, void *x) {
+  return w && w->options.dtype == dtype && rill_window_push(w, x, 1, x) == RILL_OK;
+}
+
 float rill_window_push_f32(rill_window *w, float x) {
-  if (!w || w->single != RILL_F32) return __builtin_nanf("");
+  if (!w || w->single != RILL_F32) return push_other(w, RILL_F32, &x) ? x : __builtin_nanf("");
   int32_t bits;
   memcpy(&bits, &x, sizeof bits);
   bits = (int32_t)push_bits(w, bits, 4);
@@ -184,7 +189,7 @@ float rill_window_push_f32(rill_window *w, float x) {
 }
 
 double rill_window_push_f64(rill_window *w, double x) {
-  if (!w || w->single != RILL_F64) return __builtin_nan("");
+  if (!w || w->single != RILL_F64) return push_other(w, RILL_F64, &x) ? x : __builtin_nan("");
   int64_t bits;
   memcpy(&bits, &x, sizeof bits);
   bits = push_bits(w, bits, 8);

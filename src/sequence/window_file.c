@@ -7,22 +7,30 @@
 
 static const char window_key[] = "rill.window", window_format[] = "1";
 
-enum { OPTIONS = 7, TENSORS = 4 };
-static const char *const names[TENSORS] = {"options", "samples", "times", "now"};
+enum { OPTIONS = 9, TENSORS = 5 };
+static const char *const names[TENSORS] = {"options", "samples", "older", "times", "now"};
 
 static void list_options(const rill_window_stream_options *o, int64_t list[OPTIONS]) {
-  int64_t span;
+  int64_t span, q;
   memcpy(&span, &o->span, sizeof span);
+  memcpy(&q, &o->q, sizeof q);
   memcpy(list,
-         (const int64_t[OPTIONS]){o->kind, o->dtype, o->window, span, o->capacity, o->nan, o->last},
+         (const int64_t[OPTIONS]){o->kind, o->dtype, o->window, span, o->capacity, o->nan, o->last,
+                                  q, o->method},
          OPTIONS * sizeof *list);
 }
 
-/* Of a window without a span the first two. */
-static int tensors_of(const rill_window *w) { return w->times ? TENSORS : 2; }
+/* Of a window without a span the first three. */
+static int tensors_of(const rill_window *w) { return w->times ? TENSORS : 3; }
+
+/* Samples of the older part of a sum: the order of addition depends on it. */
+static int64_t older(const rill_window *w) {
+  bool sums = w->reduces && w->options.kind != RILL_WINDOW_QUANTILE;
+  return sums && w->split > window_first(w) ? w->split - window_first(w) : 0;
+}
 
 static rill_dtype dtype_of(const rill_window *w, int tensor) {
-  return tensor == 0 ? RILL_I64 : tensor == 1 ? w->options.dtype : RILL_F64;
+  return tensor == 1 ? w->options.dtype : tensor > 2 ? RILL_F64 : RILL_I64;
 }
 
 static rill_status refuse(rill_context *ctx, const char *op, const char *path, const char *why) {
@@ -44,16 +52,17 @@ static void fill(const rill_window *w, int64_t first, int64_t count, void *const
     int64_t slot = (first + i) & w->mask;
     window_store(data[1], i, window_from_key(w, window_load(w->ring, slot, w->size), w->size),
                  w->size);
-    if (w->times) ((double *)data[2])[i] = w->times[slot];
+    if (w->times) ((double *)data[3])[i] = w->times[slot];
   }
-  if (w->times) *(double *)data[3] = w->now;
+  *(int64_t *)data[2] = older(w);
+  if (w->times) *(double *)data[4] = w->now;
 }
 
 rill_status rill_window_save(rill_context *ctx, const rill_window *window, const char *path) {
   static const char op[] = "window_save";
   if (!ready(ctx, op, window, path)) return rill_error(ctx);
   if (rill_scope_open(ctx) != RILL_OK) return ctx->error;
-  int64_t count = rill_window_count(window), sizes[TENSORS] = {OPTIONS, count, count, 1};
+  int64_t count = rill_window_count(window), sizes[TENSORS] = {OPTIONS, count, 1, count, 1};
   const rill_tensor *tensors[TENSORS];
   void *data[TENSORS];
   for (int i = 0; i < tensors_of(window); i++) {
@@ -93,17 +102,23 @@ static const char *tensors_fault(const rill_window *w, rill_tensor *const t[TENS
     return "the options differ";
   int64_t count = rill_tensor_numel(t[1]);
   if (count > most) return "it has more samples";
+  if (rill_tensor_numel(t[2]) != 1) return "a tensor has another size";
+  int64_t part = *(int64_t *)rill_tensor_data(t[2]);
+  if (part < 0 || part > count) return "it has more older samples than samples";
   if (!w->times) return NULL;
-  if (rill_tensor_numel(t[2]) != count || rill_tensor_numel(t[3]) != 1)
+  if (rill_tensor_numel(t[3]) != count || rill_tensor_numel(t[4]) != 1)
     return "it has more samples than times, or fewer";
-  return time_fault(w, rill_tensor_data(t[2]), count, *(double *)rill_tensor_data(t[3]));
+  return time_fault(w, rill_tensor_data(t[3]), count, *(double *)rill_tensor_data(t[4]));
 }
 
 static void take_on(rill_window *w, rill_tensor *const t[TENSORS]) {
-  const double *times = w->times ? rill_tensor_data(t[2]) : NULL;
+  const double *times = w->times ? rill_tensor_data(t[3]) : NULL;
   w->algorithm->clear(w);
   w->algorithm->push(w, times, rill_tensor_data(t[1]), rill_tensor_numel(t[1]), NULL);
-  if (w->times) w->now = *(double *)rill_tensor_data(t[3]);
+  if (w->times) w->now = *(double *)rill_tensor_data(t[4]);
+  if (!w->reduces || w->options.kind == RILL_WINDOW_QUANTILE) return;
+  window_reduction_split(w, 0, *(int64_t *)rill_tensor_data(t[2]));
+  window_reduction_find(w);
 }
 
 rill_status rill_window_load(rill_context *ctx, rill_window *window, const char *path) {

@@ -1,4 +1,4 @@
-/* Windows of a span of time: a ring of samples and times, and the monotonic deque over it. */
+/* Windows of a span of time: a ring of samples and times, and over it the monotonic deque or a reduction. */
 #include "sequence/window_stream.h"
 
 #include <math.h>
@@ -7,7 +7,10 @@ static size_t spans_lay(rill_window *w, char *memory) {
   size_t bytes = 0;
   w->ring = window_room(memory, &bytes, w->mask + 1, w->size);
   w->times = (double *)(void *)window_room(memory, &bytes, w->mask + 1, sizeof(double));
-  w->candidates = (int64_t *)(void *)window_room(memory, &bytes, w->mask + 1, sizeof(int64_t));
+  if (w->reduces)
+    window_reduction_lay(w, memory, &bytes);
+  else
+    w->candidates = (int64_t *)(void *)window_room(memory, &bytes, w->mask + 1, sizeof(int64_t));
   return bytes;
 }
 
@@ -17,6 +20,7 @@ static void spans_clear(rill_window *w) {
   w->zero = -1;
   w->value = window_key_low(w->size);
   window_forget(w);
+  if (w->reduces) window_reduction_clear(w);
 }
 
 static bool expired(const rill_window *w, double time, double now) {
@@ -42,11 +46,16 @@ static rill_status spans_check(const rill_window *w, const double *times, int64_
 
 static void expire(rill_window *w, double now) {
   w->now = now;
-  while (w->first < w->pushed && expired(w, w->times[w->first & w->mask], now)) w->first++;
+  for (; w->first < w->pushed && expired(w, w->times[w->first & w->mask], now); w->first++)
+    if (w->reduces) window_reduction_out(w, w->first);
 }
 
-/* The maximum of what the window holds. Among zeros it is the higher one, if there is any. */
+/* The value of what the window holds. Among zeros the maximum is the higher one, if there is any. */
 static void find_value(rill_window *w) {
+  if (w->reduces) {
+    window_reduction_find(w);
+    return;
+  }
   int64_t i = window_candidate(w);
   w->value = i < 0 ? window_key_low(w->size) : window_load(w->ring, i & w->mask, w->size);
   if (w->floats && w->value == window_lower_zero(w) && w->zero >= w->first) w->value++;
@@ -62,6 +71,7 @@ static rill_status spans_push(rill_window *w, const double *times, const void *x
     if (key == window_lower_zero(w) + 1) w->zero = w->pushed;
     window_store(w->ring, w->pushed & w->mask, key, w->size);
     w->times[w->pushed++ & w->mask] = times[i];
+    if (w->reduces) window_reduction_in(w);
     find_value(w);
     if (y) window_store(y, i, window_from_key(w, w->value, w->size), w->size);
   }

@@ -9,12 +9,17 @@ void rill_window_stream_options_init(rill_window_stream_options *options) {
   if (options) *options = (rill_window_stream_options)RILL_STRUCT_INIT(rill_window_stream_options);
 }
 
+static bool is_reduction(const rill_window_stream_options *o) { return o->kind >= RILL_WINDOW_SUM; }
+
 static rill_status check_options(rill_context *ctx, const char *op,
                                  const rill_window_stream_options *o) {
   const char *fault = NULL;
-  if (o->kind < RILL_WINDOW_MAX || o->kind > RILL_WINDOW_MIN) fault = "there is no such kind";
+  if (o->kind < RILL_WINDOW_MAX || o->kind > RILL_WINDOW_QUANTILE) fault = "there is no such kind";
   if (o->nan < RILL_WINDOW_NAN_PROPAGATE || o->nan > RILL_WINDOW_NAN_IGNORE)
     fault = "there is no such rule for NaN";
+  if (!(o->q >= 0 && o->q <= 1)) fault = "q is not from 0 to 1";
+  if (o->method < RILL_WINDOW_QUANTILE_LINEAR || o->method > RILL_WINDOW_QUANTILE_MIDPOINT)
+    fault = "there is no such method for quantiles";
   if (o->span == 0 && o->capacity != 0) fault = "a capacity is given, but no span";
   if (o->span == 0 && o->window < 1)
     fault = "the window is less than 1 sample, and no span is given";
@@ -23,6 +28,10 @@ static rill_status check_options(rill_context *ctx, const char *op,
     fault = "the span is not above 0, or not finite";
   if (o->span != 0 && o->capacity < 1) fault = "a span needs a capacity of at least 1 sample";
   if (fault) return error_set(ctx, RILL_ERROR_ARGUMENT, op, "%s", fault);
+  if (is_reduction(o) && !dtype_is_float(o->dtype))
+    return error_set(ctx, RILL_ERROR_DTYPE, op,
+                     "sums, means and quantiles are of f32 and f64, not %s",
+                     rill_dtype_name(o->dtype));
   switch (o->dtype) {
   case RILL_F32:
   case RILL_F64:
@@ -40,6 +49,11 @@ static window_keys keys_of(const rill_window_stream_options *o) {
   bool min = o->kind == RILL_WINDOW_MIN, unsigned_ = o->dtype == RILL_U8;
   if (o->dtype == RILL_F32) infinity = INT64_C(0x7f800000);
   if (o->dtype == RILL_F64) infinity = INT64_C(0x7ff0000000000000);
+  if (is_reduction(o)) {
+    window_keys bits = window_keys_of(size, 0, false, false, o->nan, false);
+    bits.lowest = window_reduction_bits(size, o->kind == RILL_WINDOW_SUM ? 0 : (double)NAN);
+    return bits;
+  }
   window_keys k = window_keys_of(size, infinity, unsigned_, min, o->nan, false);
   if (!infinity) k.lowest = window_key_bits(&k, window_key_low(size), size);
   return k;
@@ -72,9 +86,10 @@ static rill_window *window_new(rill_context *ctx, const char *op,
               (long long)most);
     return NULL;
   }
-  w.algorithm = o->span != 0 ? &window_spans : &window_blocks;
+  w.reduces = is_reduction(o);
+  w.algorithm = o->span != 0 ? &window_spans : w.reduces ? &window_counted : &window_blocks;
   w.size = (int64_t)rill_dtype_size(o->dtype);
-  w.single = o->span != 0 ? RILL_BOOL : o->dtype;
+  w.single = w.algorithm == &window_blocks ? o->dtype : RILL_BOOL;
   while (w.mask + 1 < most) w.mask = 2 * w.mask + 1;
   if (w.size == 1) rill_window_loops_i8(&w.loops);
   if (w.size == 4) rill_window_loops_i32(&w.loops);
@@ -191,11 +206,12 @@ rill_status rill_window_value(const rill_window *window, void *value) {
 }
 
 int64_t rill_window_age(rill_window *window) {
-  int64_t i = window ? window_candidate(window) : -1;
+  int64_t i = window && !window->reduces ? window_candidate(window) : -1;
   return i < 0 ? -1 : window->pushed - 1 - i;
 }
 
 double rill_window_time(rill_window *window) {
-  int64_t i = window && window->times ? window_candidate(window) : -1;
+  bool placed = window && window->times && !window->reduces;
+  int64_t i = placed ? window_candidate(window) : -1;
   return i < 0 ? NAN : window->times[i & window->mask];
 }

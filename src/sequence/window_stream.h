@@ -1,14 +1,17 @@
 /* What the files of the streaming windows share: window_stream.c has the handle and the public functions,
  * window_blocks.c the windows of so many samples, window_spans.c those of a span of time,
- * window_candidates.c where the maximum lies, window_file.c files.
+ * window_candidates.c where the maximum lies, window_reductions.c sums, means and quantiles, window_file.c
+ * files.
  *
  * As in pure/window.h a sample becomes a key, a signed integer of its size, such that the larger key is the
- * one wanted. So there are maxima only, of three sizes. */
+ * one wanted. So there are maxima only, of three sizes. For sums, means and quantiles a key is a sample's
+ * bits. */
 #ifndef RILL_SRC_WINDOW_STREAM_H
 #define RILL_SRC_WINDOW_STREAM_H
 
 #include "base/base.h"
 #include "pure/window.h"
+#include "pure/window_order.h"
 #include "rill/window.h"
 
 #include <string.h>
@@ -26,7 +29,8 @@ struct rill_window {
   const window_algorithm *algorithm;
   int64_t size; /* bytes of a sample and of a key */
   bool floats;
-  rill_dtype single; /* the dtype if samples may come alone; RILL_BOOL: a span */
+  bool reduces;      /* a sum, a mean or a quantile                                     */
+  rill_dtype single; /* the dtype where push_f32 and push_f64 are quick; else RILL_BOOL */
 
   /* The last samples' keys: sample i is ring[i & mask], counted from the last reset. A window's first
    * sample is max(0, pushed - window), or of a span `first`. */
@@ -54,11 +58,16 @@ struct rill_window {
   int64_t *candidates;
   int64_t head, tail, seen; /* samples before `seen` are among them */
 
+  /* window_reductions.c */
+  double *sums, newer; /* from each sample of the older part to its end; of the newer part */
+  int64_t split, nans; /* the newer part's first sample; NaN in the window                 */
+  window_order order;
+
   rill_window_stream_options options;
   size_t bytes; /* of the block that this is at the start of */
 };
 
-extern const window_algorithm window_blocks, window_spans;
+extern const window_algorithm window_blocks, window_counted, window_spans;
 
 /* ---- keys -------------------------------------------------------------------------------------- */
 
@@ -136,6 +145,18 @@ static inline int64_t window_first(const rill_window *w) {
   if (w->times) return w->first;
   return window_higher(0, w->pushed - w->options.window);
 }
+
+/* The arrays of a reduction, the state of an empty window, a sample that was stored, the first one before it
+ * leaves, and w->value of what there is. */
+void window_reduction_lay(rill_window *w, char *memory, size_t *bytes);
+void window_reduction_clear(rill_window *w);
+void window_reduction_in(rill_window *w);
+void window_reduction_out(rill_window *w, int64_t first);
+void window_reduction_find(rill_window *w);
+/* Of a sum or mean: the newer part begins at `split`, the window at `first`. */
+void window_reduction_split(rill_window *w, int64_t first, int64_t split);
+/* A result's bits. */
+int64_t window_reduction_bits(int64_t size, double v);
 
 /* Forgets all. */
 void window_forget(rill_window *w);

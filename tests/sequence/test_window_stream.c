@@ -385,7 +385,7 @@ START_TEST(wrong_options_are_refused) {
   refused(ctx, &o, RILL_ERROR_ARGUMENT, "less than 1");
   o = good, o.window = -1;
   refused(ctx, &o, RILL_ERROR_ARGUMENT, "less than 1");
-  o = good, o.kind = (rill_window_kind)2;
+  o = good, o.kind = (rill_window_kind)5;
   refused(ctx, &o, RILL_ERROR_ARGUMENT, "kind");
   o = good, o.kind = (rill_window_kind)-1;
   refused(ctx, &o, RILL_ERROR_ARGUMENT, "kind");
