@@ -89,16 +89,13 @@ static inline void window_store(void *a, int64_t i, int64_t value, int64_t size)
     memcpy((char *)a + 8 * i, &value, 8);
 }
 
-/* to[0] ... to[n - 1] = key */
+/* to[0] ... to[n - 1] = key: the first one, and copies of what is there already. */
 static inline void window_fill_keys(void *to, int64_t key, int64_t n, int64_t size) {
-  int32_t *narrow = to;
-  int64_t *wide = to;
-  if (size == 1)
-    memset(to, (int)key, (size_t)n);
-  else if (size == 4)
-    for (int64_t i = 0; i < n; i++) narrow[i] = (int32_t)key;
-  else
-    for (int64_t i = 0; i < n; i++) wide[i] = key;
+  if (n > 0) window_store(to, 0, key, size);
+  for (int64_t done = 1, more; done < n; done += more) {
+    more = n - done < done ? n - done : done;
+    memcpy((char *)to + done * size, to, (size_t)(more * size));
+  }
 }
 
 static inline int64_t window_higher(int64_t a, int64_t b) { return b > a ? b : a; }

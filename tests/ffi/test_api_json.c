@@ -211,7 +211,7 @@ static measure lay_out(const char *text, json entry) {
   S(rill_value, as, 0)                                                                             \
   S(rill_op_info, differentiable, 1)                                                               \
   S(rill_attention_module_options, dropout, 1)                                                     \
-  S(rill_window_stream_options, last, 1)                                                           \
+  S(rill_window_stream_options, method, 1)                                                         \
   S(rill_mamba_options, no_conv_bias, 1)                                                           \
   S(rill_generate_options, user, 1)
 

@@ -159,34 +159,36 @@ END_TEST
 
 /* A file of a window's tensors as given; numel -1: left out. */
 typedef struct content {
-  rill_dtype dtypes[4];
-  int64_t numel[4];
-  int64_t options[7];
+  rill_dtype dtypes[5];
+  int64_t numel[5];
+  int64_t options[9], older;
   double times[8], now;
   const char *format;
 } content;
 
-static const content good_content = {{RILL_I64, RILL_F32, RILL_F64, RILL_F64},
-                                     {7, 3, 3, 1},
-                                     {RILL_WINDOW_MIN, RILL_F32, 0, 0, 60, 0, 0},
+static const content good_content = {{RILL_I64, RILL_F32, RILL_I64, RILL_F64, RILL_F64},
+                                     {9, 3, 1, 3, 1},
+                                     {RILL_WINDOW_MIN, RILL_F32, 0, 0, 60},
+                                     0,
                                      {1, 2, 3},
                                      4,
                                      "1"};
 
 static void write_content(rill_context *ctx, const content *c) {
-  static const char *const all[] = {"options", "samples", "times", "now"};
-  const char *names[4];
-  const rill_tensor *tensors[4];
-  int64_t options[7];
+  static const char *const all[] = {"options", "samples", "older", "times", "now"};
+  const char *names[5];
+  const rill_tensor *tensors[5];
+  int64_t options[9];
   int count = 0;
   memcpy(options, c->options, sizeof options);
   double span = 4.5, samples[8] = {1, 2, 3};
   if (!options[3]) memcpy(&options[3], &span, sizeof span);
-  const void *data[] = {options, samples, c->times, &c->now};
-  for (int i = 0; i < 4; i++) {
+  const int64_t older[2] = {c->older};
+  const void *data[] = {options, samples, older, c->times, &c->now};
+  for (int i = 0; i < 5; i++) {
     if (c->numel[i] < 0) continue;
     names[count] = all[i];
-    rill_dtype from = i ? RILL_F64 : RILL_I64;
+    rill_dtype from = i % 2 || i == 4 ? RILL_F64 : RILL_I64;
     rill_tensor *t = rill_from_buffer(ctx, from, &c->numel[i], 1, data[i]);
     tensors[count++] = rill_to(ctx, t, c->dtypes[i]);
   }
@@ -222,11 +224,11 @@ START_TEST(foreign_and_impossible_files_are_refused) {
   content_is_refused(ctx, &c, "something else");
   c = good_content, c.format = "2";
   content_is_refused(ctx, &c, "something else");
-  for (int i = 0; i < 7; i++) {
+  for (int i = 0; i < 9; i++) {
     c = good_content, c.options[i] += 1;
     content_is_refused(ctx, &c, "options");
   }
-  for (int i = 0; i < 4; i++) {
+  for (int i = 0; i < 5; i++) {
     c = good_content, c.dtypes[i] = RILL_F16;
     content_is_refused(ctx, &c, "dtype");
     c = good_content, c.numel[i] = -1;
@@ -243,6 +245,10 @@ START_TEST(foreign_and_impossible_files_are_refused) {
   }
   c = good_content, c.numel[1] = 4; /* more samples than times */
   content_is_refused(ctx, &c, "than times");
+  c = good_content, c.older = -1;
+  content_is_refused(ctx, &c, "older samples");
+  c = good_content, c.older = 4;
+  content_is_refused(ctx, &c, "older samples");
   unlink(temporary());
   rill_context_close(ctx);
 }
@@ -250,13 +256,14 @@ END_TEST
 
 START_TEST(a_file_with_more_samples_than_fit_is_refused) {
   rill_context *ctx = rill_context_create(NULL);
-  int64_t three = 3, seven = 7, options[] = {RILL_WINDOW_MIN, RILL_F32, 2, 0, 0, 0, 0};
+  int64_t three = 3, nine = 9, one = 1, options[9] = {RILL_WINDOW_MIN, RILL_F32, 2}, older = 0;
   float samples[] = {1, 2, 3};
-  const rill_tensor *tensors[] = {rill_from_buffer(ctx, RILL_I64, &seven, 1, options),
-                                  rill_from_buffer(ctx, RILL_F32, &three, 1, samples)};
-  const char *key = "rill.window", *one = "1";
-  rill_safetensors_save(ctx, temporary(), (const char *const[]){"options", "samples"}, tensors, 2,
-                        &key, &one, 1);
+  const rill_tensor *tensors[] = {rill_from_buffer(ctx, RILL_I64, &nine, 1, options),
+                                  rill_from_buffer(ctx, RILL_F32, &three, 1, samples),
+                                  rill_from_buffer(ctx, RILL_I64, &one, 1, &older)};
+  const char *key = "rill.window", *format = "1";
+  rill_safetensors_save(ctx, temporary(), (const char *const[]){"options", "samples", "older"},
+                        tensors, 3, &key, &format, 1);
   rill_window *w = window(ctx, RILL_F32, 2);
   ck_assert_int_eq(rill_window_load(ctx, w, temporary()), RILL_ERROR_FORMAT);
   ck_assert(strstr(rill_error_message(ctx), "more samples") != NULL);
