@@ -151,10 +151,11 @@ static void fold_place(const adjoint_call *c, int64_t q, int64_t i, int64_t n, c
   c->s.loops.add(c->grad_x + to * w->size, w->x_stride[2], from + skip * w->size, n);
 }
 
-static void fold_rows(adjoint_call *c, int64_t row, int64_t rows) {
+/* Rows from ... end of those that `out` begins with, the first of which is `at`. */
+static void fold_rows(adjoint_call *c, int64_t at, int64_t from_row, int64_t end) {
   const window_job *w = &c->w;
-  const char *from = c->s.out;
-  for (int64_t r = row, m; r < row + rows; r++)
+  const char *from = c->s.out + (from_row - at) * c->s.t.columns * w->size;
+  for (int64_t r = from_row, m; r < end; r++)
     for (int64_t j = 0; j < c->s.t.columns; j += m, from += m * w->size) {
       int64_t f = window_row_places(&c->s.t, r) + j, i = f % w->inner;
       m = window_least(w->inner - i, c->s.t.columns - j);
@@ -172,7 +173,8 @@ static void fold(adjoint_call *c, int64_t row, int64_t end) {
   for (int64_t rows; at < end; at += rows * s->group) {
     rows = window_least(s->chunk, (end - at + s->group - 1) / s->group);
     window_sum_next(s, rows, s->out, s->width, s->divisor);
-    fold_rows(c, at, rows * s->group);
+    /* What a group has before and behind may belong to the other end, which counts it, too. */
+    fold_rows(c, at, at < row ? row : at, window_least(at + rows * s->group, end));
   }
 }
 

@@ -30,6 +30,7 @@ typedef struct seen {
 ONE_TEST(every_small)
 ONE_TEST(every_pattern)
 ONE_TEST(every_window)
+ONE_TEST(windows_longer_than_rows)
 ONE_TEST(many_shapes)
 ONE_TEST(long_rows)
 ONE_TEST(what_sees_nothing)
@@ -55,6 +56,7 @@ static TCase *cases(void) {
   tcase_add_test(t, every_small);
   tcase_add_test(t, every_pattern);
   tcase_add_test(t, every_window);
+  tcase_add_test(t, windows_longer_than_rows);
   tcase_add_test(t, many_shapes);
   tcase_add_test(t, long_rows);
   tcase_add_test(t, what_sees_nothing);
@@ -290,6 +292,18 @@ static void N(every_window)(void) {
     p.edge = k % 3 ? RILL_WINDOW_IGNORE : RILL_WINDOW_MIRROR;
     N(run)(&p, k % 2 ? RANDOM : MIXED);
   }
+}
+
+/* Places beyond one end lie close to those beyond the other, and repeat the same samples many times. */
+static void N(windows_longer_than_rows)(void) {
+  const int64_t windows[] = {15, 16, 17, 63, 64, 66, 100, 131};
+  for (int64_t n = 1; n < 6; n++)
+    for (int i = 0; i < 8 * 3 * 4; i += UNDER_TSAN ? 5 : 1) {
+      rill_window_params p = params_of(1, n, 1 + i / 8 % 2, windows[i % 8]);
+      p.mode = (rill_window_mode)(1 + i / 8 % 3), p.edge = (rill_window_edge)(2 + i / 24);
+      p.dilation = 1 + (i + n) % 3;
+      N(run)(&p, MIXED);
+    }
 }
 
 /* Inner dims, dilations and strides of all kinds; x and y with gaps, and with dims the other way. */
