@@ -6,7 +6,7 @@ left out from where it takes longer than LIMIT. Needs matplotlib. Environment: B
 import os
 
 from harness import HERE, Peer, Rill, take_turns
-from windows import At, SIZES
+from windows import At, SIZES, steps_of
 
 N = SIZES["1m"]
 LENGTHS = (2, 3, 5, 7, 11, 15, 25, 51, 101, 201, 501, 1001, 2001, 5001, 10001, 30001, 100001)
@@ -14,38 +14,18 @@ LIMIT = 200e-9 * N
 ROUNDS = 5
 
 
-def peers(x, k):
-    import bottleneck
-    import cv2
-    import numpy as np
-    import pandas as pd
-    import scipy.ndimage as nd
-    import torch
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-    a, row, series = x.numpy(), x.numpy().reshape(1, -1), pd.Series(x.numpy())
-    ones, y, wide = np.ones((1, k), np.uint8), np.empty_like(a), np.empty_like(row)
-    return {
-        "bottleneck move_max": lambda: bottleneck.move_max(a, k),
-        "SciPy maximum_filter1d": lambda: nd.maximum_filter1d(a, k, output=y),
-        "pandas rolling max": lambda: series.rolling(k).max(),
-        "OpenCV dilate": lambda: cv2.dilate(row, ones, dst=wide),
-        "torch max_pool1d": lambda: torch.nn.functional.max_pool1d(x.view(1, 1, -1), k, 1, k // 2),
-    }
-
-
 def measure():
     """{name: [(k, nanoseconds a sample)]}"""
     import torch
 
+    torch.set_num_threads(1)
     x = torch.randn(N)
     inputs = {"x": x, "window": torch.tensor([2])}
     rill, copy, arg = (Rill(p, 1, inputs) for p in ("window_max", "window_copy", "window_argmax"))
     lines, slow = {}, set()
     for k in LENGTHS:
         sides = {"rill": At(rill, k), "rill argmax": At(arg, k), "memcpy": copy}
-        sides.update((name, Peer(name, None, step, None)) for name, step in peers(x, k).items() if name not in slow)
+        sides.update((name, Peer(name, None, step, None)) for name, step in steps_of(x, k).items() if name not in slow)
         for name, (median, _) in take_turns(sides, ROUNDS).items():
             lines.setdefault(name, []).append((k, median / N * 1e9))
             if median > LIMIT:

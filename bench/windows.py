@@ -62,8 +62,8 @@ class BestOf(Case):
         return [{**best, "peer": f"{best['peer']} (best of {len(rows)})"}]
 
 
-def peers_of(x, k):
-    """All that can be named; those whose cost grows with k where that is not too slow."""
+def steps_of(x, k):
+    """All peers: {name: a function of no arguments}. OpenCV's and torch's cost grows with k."""
     import bottleneck
     import cv2
     import numpy as np
@@ -72,23 +72,32 @@ def peers_of(x, k):
     import torch
 
     cv2.setNumThreads(1)
-    a, n, before = x.numpy(), x.numel(), k // 2
-    y, row, ones, series = np.empty_like(a), a.reshape(1, n), np.ones((1, k), np.uint8), pd.Series(a)
-    wide = np.empty_like(row)
-    causal = lambda step: lambda: {"y": torch.as_tensor(np.asarray(step(), dtype=np.float32)[k - 1 :])}
-    centred = lambda step: lambda: {"y": torch.as_tensor(step().reshape(-1)[before : n - before])}
-    steps = {
-        "bottleneck": (causal, lambda: bottleneck.move_max(a, k)),
-        "SciPy": (centred, lambda: nd.maximum_filter1d(a, k, output=y)),
+    a = x.numpy()
+    y, row, ones, series = np.empty_like(a), a.reshape(1, -1), np.ones((1, k), np.uint8), pd.Series(a)
+    wide, pool = np.empty_like(row), torch.nn.functional.max_pool1d
+    return {
+        "bottleneck": lambda: bottleneck.move_max(a, k),
+        "SciPy": lambda: nd.maximum_filter1d(a, k, output=y),
+        "pandas": lambda: series.rolling(k).max(),
+        "OpenCV": lambda: cv2.dilate(row, ones, dst=wide),
+        "torch": lambda: pool(x.view(1, 1, -1), k, 1, k // 2),
     }
-    if n <= SIZES["1m"]:
-        steps["pandas"] = (causal, lambda: series.rolling(k).max())
-    if k <= 101:
-        steps["OpenCV"] = (centred, lambda: cv2.dilate(row, ones, dst=wide))
-    if k <= 7:
-        pool = torch.nn.functional.max_pool1d
-        steps["torch"] = (centred, lambda: pool(x.view(1, 1, n), k, 1, before))
-    return steps
+
+
+def peers_of(x, k, goal):
+    """Those that are not too slow, as far as their results go where all windows lie inside."""
+    import numpy as np
+    import torch
+
+    n, steps = x.numel(), steps_of(x, k)
+    slow = {"pandas": n > SIZES["1m"], "OpenCV": k > 101, "torch": k > 7}
+
+    def results(name, step):
+        causal = name in ("bottleneck", "pandas")
+        first = k - 1 if causal else k // 2
+        return lambda: {"y": torch.as_tensor(np.asarray(step(), dtype=np.float32).reshape(-1)[first : first + n - k + 1])}
+
+    return [Peer(name, goal, step, results(name, step)) for name, step in steps.items() if not slow.get(name)]
 
 
 def against_best(k, size, goal):
@@ -96,8 +105,7 @@ def against_best(k, size, goal):
         import torch
 
         x = torch.randn(SIZES[size])
-        peers = [Peer(name, goal, step, results(step)) for name, (results, step) in peers_of(x, k).items()]
-        return BestOf(x, k, peers, per=x.numel(), unit="sample")
+        return BestOf(x, k, peers_of(x, k, goal), per=x.numel(), unit="sample")
 
     return make
 

@@ -198,11 +198,17 @@ static window_pass pass_of(const rill_op *op, const rill_value *args, const rill
   return p;
 }
 
+/* What slides out of x along dim d. */
+static void shape_after(const rill_window_params *p, const rill_tensor *x, int d,
+                        int64_t shape[RILL_MAX_DIMS]) {
+  memcpy(shape, x->shape, (size_t)x->ndim * sizeof *shape);
+  shape[d] = rill_window_length(p);
+}
+
 rill_tensor *slide_result(rill_context *ctx, const rill_op *op, const rill_window_params *p,
                           rill_dtype type, const rill_tensor *x, int d) {
   int64_t shape[RILL_MAX_DIMS];
-  memcpy(shape, x->shape, (size_t)x->ndim * sizeof *shape);
-  shape[d] = rill_window_length(p);
+  shape_after(p, x, d, shape);
   return op_new(ctx, op, type, shape, x->ndim);
 }
 
@@ -211,8 +217,7 @@ static bool plan_bands(const rill_op *op, const rill_value *args, const rill_ten
                        int e, window_bands *b) {
   int64_t shape[RILL_MAX_DIMS];
   window_pass p = pass_of(op, args, x, d);
-  memcpy(shape, x->shape, sizeof shape);
-  shape[d] = rill_window_length(&p.params);
+  shape_after(&p.params, x, d, shape);
   *b = (window_bands){.type = p.type,
                       .size = (int64_t)rill_dtype_size((rill_dtype)x->dtype),
                       .min = p.min,
@@ -236,8 +241,7 @@ static const rill_tensor *slide(rill_context *ctx, const rill_op *op, const rill
     done = e >= 0 && plan_bands(op, args, x, d, e, &bands) ? 2 : 1;
     window_pass p = pass_of(op, args, x, d);
     int64_t shape[RILL_MAX_DIMS];
-    memcpy(shape, x->shape, sizeof shape);
-    shape[d] = rill_window_length(&p.params);
+    shape_after(&p.params, x, d, shape);
     if (done == 2) shape[e] = bands.outputs;
     rill_tensor *y =
         out && i + done == passes ? out : op_new(ctx, op, (rill_dtype)x->dtype, shape, x->ndim);

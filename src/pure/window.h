@@ -36,6 +36,9 @@ typedef struct window_keys {
 window_keys window_keys_of(int64_t size, int64_t infinity, bool unsigned_, bool min,
                            rill_window_nan nan, bool places);
 
+/* The bits of v as a float of so many bytes. */
+int64_t window_float_bits(double v, int64_t size);
+
 /* The bits that a key comes from. */
 int64_t window_key_bits(const window_keys *keys, int64_t key, int64_t size);
 

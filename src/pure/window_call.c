@@ -24,13 +24,12 @@ static window_facts facts_of(window_type type) {
   }
 }
 
-/* The bits of the pad value, as a float of so many bytes. */
-static int64_t pad_bits(double pad, int64_t size) {
-  float narrow = (float)pad;
+int64_t window_float_bits(double v, int64_t size) {
+  float narrow = (float)v;
   int32_t bits;
   int64_t wide;
   memcpy(&bits, &narrow, sizeof bits);
-  memcpy(&wide, &pad, sizeof wide);
+  memcpy(&wide, &v, sizeof wide);
   return size == 4 ? bits : wide;
 }
 
@@ -65,7 +64,7 @@ static void choose_keys(window_job *w, const rill_window_params *p, bool min) {
   bool unsigned_ = w->type == WINDOW_U8 && w->key_size == 1;
   w->keys = window_keys_of(w->key_size, facts.infinity, unsigned_, min, p->nan, w->arg);
   if (!facts.infinity) w->keys.lowest = min ? facts.high : facts.low;
-  w->keys.pad = facts.infinity ? pad_bits(p->pad, w->size) : p->pad_integer;
+  w->keys.pad = facts.infinity ? window_float_bits(p->pad, w->size) : p->pad_integer;
   w->unseen = !w->arg && facts.infinity && p->nan == RILL_WINDOW_NAN_IGNORE && w->dilation > 1 &&
               p->edge == RILL_WINDOW_IGNORE;
 }

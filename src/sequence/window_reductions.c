@@ -25,15 +25,6 @@ static double number_of(const rill_window *w, int64_t bits) {
   return w->size == 4 ? (double)narrow : wide;
 }
 
-int64_t window_reduction_bits(int64_t size, double v) {
-  float narrow = (float)v;
-  int32_t few;
-  int64_t bits;
-  memcpy(&few, &narrow, sizeof few);
-  memcpy(&bits, &v, sizeof bits);
-  return size == 4 ? few : bits;
-}
-
 static double sample(const rill_window *w, int64_t index) {
   return number_of(w, window_load(w->ring, index & w->mask, w->size));
 }
@@ -109,7 +100,7 @@ void window_reduction_find(rill_window *w) {
     v = (first < w->split ? w->sums[first & w->mask] : 0) + w->newer;
     if (w->options.kind == RILL_WINDOW_MEAN) v /= (double)(ignores(w) ? count - w->nans : count);
   }
-  w->value = window_reduction_bits(w->size, v);
+  w->value = window_float_bits(v, w->size);
 }
 
 /* ---- windows of so many samples ---------------------------------------------------------------- */

@@ -51,7 +51,7 @@ static window_keys keys_of(const rill_window_stream_options *o) {
   if (o->dtype == RILL_F64) infinity = INT64_C(0x7ff0000000000000);
   if (is_reduction(o)) {
     window_keys bits = window_keys_of(size, 0, false, false, o->nan, false);
-    bits.lowest = window_reduction_bits(size, o->kind == RILL_WINDOW_SUM ? 0 : (double)NAN);
+    bits.lowest = window_float_bits(o->kind == RILL_WINDOW_SUM ? 0 : (double)NAN, size);
     return bits;
   }
   window_keys k = window_keys_of(size, infinity, unsigned_, min, o->nan, false);

@@ -152,8 +152,6 @@ void window_reduction_out(rill_window *w, int64_t first);
 void window_reduction_find(rill_window *w);
 /* Of a sum or mean: the newer part begins at `split`, the window at `first`. */
 void window_reduction_split(rill_window *w, int64_t first, int64_t split);
-/* A result's bits. */
-int64_t window_reduction_bits(int64_t size, double v);
 
 /* Forgets all. */
 void window_forget(rill_window *w);

@@ -4,13 +4,8 @@
 charlm=${B:-build}/examples/charlm
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-checks=0 failures=0
-check() {
-  checks=$((checks + 1))
-  what=$1
-  shift
-  "$@" || { failures=$((failures + 1)) && echo "FAIL: $what"; }
-}
+# shellcheck source=tests/examples/checks.sh
+. "$(dirname "$0")/checks.sh"
 
 awk 'BEGIN { for (i = 0; i < 4000; i++) printf "%d times %d is %d. ", i % 13, i % 7, (i % 13) * (i % 7) }' >"$dir/text"
 train() { "$charlm" train "$dir/text" --threads 2 "$@" >>"$dir/log" 2>&1; }
@@ -46,6 +41,4 @@ check 'no text is an error' sh -c "! '$charlm' train /nonexistent 2>/dev/null"
 check 'no model is an error' sh -c "! '$charlm' eval /nonexistent '$dir/text' 2>/dev/null"
 check 'no command is an error' sh -c "! '$charlm' 2>/dev/null"
 
-if [ $failures != 0 ]; then cat "$dir/log"; fi
-echo "$(((checks - failures) * 100 / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ $failures = 0 ]
+summary || { cat "$dir/log" && exit 1; }

@@ -3,13 +3,8 @@
 envelope=${B:-build}/examples/envelope
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-checks=0 failures=0
-check() {
-  checks=$((checks + 1))
-  what=$1
-  shift
-  "$@" || { failures=$((failures + 1)) && echo "FAIL: $what"; }
-}
+# shellcheck source=tests/examples/checks.sh
+. "$(dirname "$0")/checks.sh"
 refused() {
   words=$1
   shift
@@ -42,5 +37,4 @@ check 'a window of 0 is refused' refused 'no number of milliseconds' --window 0
 check 'unknown words are refused' refused 'usage' --loud
 check 'what cannot be written is said' refused '/dev/full: No space' --out /dev/full "$dir/peaks.wav"
 
-echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ $failures = 0 ]
+summary

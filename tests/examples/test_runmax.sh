@@ -4,13 +4,8 @@
 runmax=${B:-build}/examples/runmax
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-checks=0 failures=0
-check() {
-  checks=$((checks + 1))
-  what=$1
-  shift
-  "$@" || { failures=$((failures + 1)) && echo "FAIL: $what"; }
-}
+# shellcheck source=tests/examples/checks.sh
+. "$(dirname "$0")/checks.sh"
 # INPUT WORDS STATUS OPTION...: fails with these words.
 refused() {
   printf '%b' "$1" >"$dir/in"
@@ -104,5 +99,4 @@ check 'a reader that has gone' enough
 check 'a reader that has gone, SIGPIPE ignored' sh -c "trap '' PIPE
   yes 1 2>/dev/null | '$runmax' 3 2>'$dir/err' | head -n 1 | grep -qx 1 && [ ! -s '$dir/err' ]"
 
-echo "$((100 * (checks - failures) / checks))%: Checks: $checks, Failures: $failures, Errors: 0"
-[ $failures = 0 ]
+summary
