@@ -44,6 +44,7 @@ static rill_status check_options(rill_context *ctx, const char *op,
   }
 }
 
+/* How the dtype's bits become keys, and what the lowest key means. */
 static window_keys keys_of(const rill_window_stream_options *o) {
   int64_t size = (int64_t)rill_dtype_size(o->dtype), infinity = 0;
   bool min = o->kind == RILL_WINDOW_MIN, unsigned_ = o->dtype == RILL_U8;
