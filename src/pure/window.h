@@ -69,6 +69,7 @@ typedef struct window_job {
   bool x_flat, y_flat;                /* n and inner are contiguous as one */
   bool backwards;                     /* x and y are walked from the end: the last index wins */
   bool in_place;
+  bool large;  /* see WINDOW_LARGE */
   bool arg;    /* indices are wanted */
   bool unseen; /* windows that see nothing may come out as NaN */
   rill_window_edge edge;
@@ -137,6 +138,12 @@ rill_status window_indices(window_type type, const rill_window_params *p, const 
 /* How far ahead memory is asked for, in bytes: the processor by itself foresees it too late. */
 #define WINDOW_AHEAD 4096
 
+/* A result with so many bytes would push all else out of the cache, and is written past it. */
+#define WINDOW_LARGE ((int64_t)32 << 20)
+
+/* How many vectors take_lanes is ahead. */
+#define WINDOW_LANES_AHEAD 4
+
 /* Some rows on their way down, `vectors` of columns wide: m the maxima of windows, with rows `width` keys
  * apart, and suffix, prefix as in window_run.c; *_at are the positions of these keys. */
 typedef struct window_rows {
@@ -148,6 +155,7 @@ typedef struct window_rows {
   int64_t pitch; /* of suffix */
   void *prefix, *prefix_at;
   void *y; /* samples, or positions */
+  bool past;
   int64_t y_pitch;
   int64_t rows, vectors;
 } window_rows;
@@ -155,16 +163,24 @@ typedef struct window_rows {
 typedef struct window_loops {
   /* to[i] = the key of x[i]; in place, too. Asks for what lies x_ahead bytes further on. */
   void (*take)(const window_keys *keys, const void *x, int64_t n, void *to, int64_t x_ahead);
+  /* to[i] = the maximum of the keys of x[i] and the samples after it, as many as a vector has lanes. Reads
+   * whole vectors, and WINDOW_LANES_AHEAD more. NULL where shifting lanes takes several instructions. */
+  void (*take_lanes)(const window_keys *keys, const void *x, int64_t n, void *to);
   /* a[i] = the maximum of a[i], a[i + s[0]], a[i + s[1]], a[i + s[2]] */
   void (*quad)(void *a, int64_t n, const int64_t s[3]);
-  /* likewise, and y[i] = the sample with that key; writes n samples */
-  void (*quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3], void *y);
+  /* likewise, and y[i] = the sample with that key; writes n samples. `past`: past the cache; a fence must
+   * follow, and y is aligned to vectors. */
+  void (*quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3], void *y,
+                   bool past);
   /* In each row: m = the maximum of m and what lies d keys further on, prefix = that of prefix and m,
    * y = the sample of that of prefix and suffix; then suffix = m. The last vector goes first. */
   void (*down)(const window_rows *rows);
   /* In each row, from the last to the first: suffix = that of suffix and the row below it, start below the
    * last. */
   void (*up)(void *suffix, int64_t pitch, int64_t rows, int64_t vectors, const void *start);
+
+  /* What went past the cache goes before all that is written later. */
+  void (*fence)(void);
 
   /* The same of pairs of keys and positions, for keys of 32 and 64 bits: what lies further on wins only
    * with a larger key. Of the result only the positions are kept. */
@@ -176,6 +192,9 @@ typedef struct window_loops {
   void (*down_at)(const window_rows *rows);
   void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, int64_t vectors,
                 const void *start, const void *start_at);
+  /* as take_lanes; the position of x[i] is first + i */
+  void (*take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
+                        int64_t first);
   /* index[i] = at[i] - less */
   void (*widen)(int64_t *index, const void *at, int64_t less, int64_t n);
 } window_loops;

@@ -78,6 +78,7 @@ static rill_status plan(window_type type, const rill_window_params *p, bool arg,
   w->arg = arg;
   w->size = facts.size;
   w->key_size = arg && facts.size < 4 ? 4 : facts.size;
+  w->large = w->outer * w->length * w->inner * w->size >= WINDOW_LARGE;
   w->x = x;
   if (begin < 0 || end < begin || end > w->outer * w->panels * w->chunks)
     return RILL_ERROR_ARGUMENT;

@@ -5,6 +5,9 @@
 #include "pure/window.h"
 
 #include <string.h>
+#if defined __SSE2__
+#include <immintrin.h>
+#endif
 
 #undef LANES
 #undef FLOATS
@@ -12,11 +15,22 @@
 #undef KEY_MAX
 #undef INLINE
 #undef VECTOR
+#undef SHIFTED
 #define INLINE  static inline __attribute__((always_inline))
 #define LANES   (WINDOW_VECTOR / (int64_t)sizeof(integer))
 #define FLOATS  (sizeof(integer) >= 4) /* there are floats of this width */
 #define KEY_MAX ((integer)(((uint64_t)1 << (8 * sizeof(integer) - 1)) - 1))
 #define KEY_MIN ((integer)(-KEY_MAX - 1))
+
+/* The lanes of a from the s-th on, and then those of b: where one instruction does it. */
+#if defined KERNEL_AVX512 && defined KERNEL_I32
+#define SHIFTED(a, b, s)                                                                           \
+  __builtin_shufflevector(a, b, s, s + 1, s + 2, s + 3, s + 4, s + 5, s + 6, s + 7, s + 8, s + 9,  \
+                          s + 10, s + 11, s + 12, s + 13, s + 14, s + 15)
+#elif defined KERNEL_AVX512 && defined KERNEL_I64
+#define SHIFTED(a, b, s)                                                                           \
+  __builtin_shufflevector(a, b, s, s + 1, s + 2, s + 3, s + 4, s + 5, s + 6, s + 7)
+#endif
 
 /* A local vector. Aligned by hand, since gcc 12 raises the alignment of such arrays only after it has laid
  * out AddressSanitizer's frame (its bug 110027). */
@@ -26,6 +40,27 @@
 typedef integer __attribute__((may_alias)) L(bits);
 
 INLINE integer L(higher)(integer a, integer b) { return b > a ? b : a; }
+
+/* Stores a vector past the cache; both must be aligned to it, and a fence must follow. */
+INLINE void L(stream)(void *to, const integer *from) {
+#if defined KERNEL_AVX512
+  _mm512_stream_si512(to, _mm512_load_si512(from));
+#elif defined KERNEL_AVX2
+  const __m256i *v = (const void *)from;
+  for (int i = 0; i < 2; i++) _mm256_stream_si256((__m256i *)to + i, _mm256_load_si256(v + i));
+#elif defined __SSE2__
+  const __m128i *v = (const void *)from;
+  for (int i = 0; i < 4; i++) _mm_stream_si128((__m128i *)to + i, _mm_load_si128(v + i));
+#else
+  memcpy(to, from, WINDOW_VECTOR);
+#endif
+}
+
+static void L(fence)(void) {
+#if defined __SSE2__
+  _mm_sfence();
+#endif
+}
 
 /* ---- keys and samples ------------------------------------------------------------------------- */
 
@@ -75,6 +110,90 @@ static void L(take_samples)(const window_keys *keys, const void *x, int64_t n, v
     L(take_vectors)(keys, x, n, to, x_ahead, false);
 }
 
+/* ---- lanes ------------------------------------------------------------------------------------ */
+
+#if defined SHIFTED
+/* Aligned as its elements are, for the same reason as VECTOR is by hand. */
+typedef integer L(lanes)
+    __attribute__((vector_size(WINDOW_VECTOR), aligned(sizeof(integer)), may_alias));
+
+/* Maxima, and their positions; where these are not read they cost nothing. */
+typedef struct L(maxima) {
+  L(lanes) v, at;
+} L(maxima);
+
+INLINE L(maxima)
+    L(keys_of)(const window_keys *k, const L(bits) * x, int64_t at, const bool places) {
+  L(maxima) a;
+#pragma omp simd
+  for (int l = 0; l < LANES; l++) a.v[l] = L(to_key)(k, x[l], places);
+  integer first = (integer)at;
+#pragma omp simd
+  for (int l = 0; l < LANES; l++) a.at[l] = (integer)(first + l);
+  return a;
+}
+
+INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) v, L(lanes) at) {
+#pragma omp simd
+  for (int l = 0; l < LANES; l++) {
+    a.at[l] = v[l] > a.v[l] ? at[l] : a.at[l];
+    a.v[l] = L(higher)(a.v[l], v[l]);
+  }
+  return a;
+}
+
+/* Those of a and of what lies s further on; b follows a. */
+#define JOINED(a, b, s)  L(joined)(a, SHIFTED(a.v, b.v, s), SHIFTED(a.at, b.at, s))
+#define NEIGHBOURS(a, b) L(joined)(a, SHIFTED(a.v, b.v, 1), a.at + 1)
+
+/* Maxima of 2, 4, 8 and 16 keys follow each other through registers, each a vector behind the one before. */
+INLINE void L(widen)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
+                     int64_t first, const bool places, const bool positions) {
+  const window_keys k = *keys;
+  const L(bits) *from = x;
+  integer *m = to, *at = to_at;
+  L(maxima) a = L(keys_of)(&k, from, first, places);
+  L(maxima) b = L(keys_of)(&k, from + LANES, first + LANES, places);
+  L(maxima) c = L(keys_of)(&k, from + 2 * LANES, first + 2 * LANES, places);
+  L(maxima) one = L(keys_of)(&k, from + 3 * LANES, first + 3 * LANES, places);
+  a = NEIGHBOURS(a, b);
+  b = NEIGHBOURS(b, c);
+  L(maxima) two = NEIGHBOURS(c, one);
+  a = JOINED(a, b, 2);
+  L(maxima) four = JOINED(b, two, 2), eight = JOINED(a, four, 4);
+  from += WINDOW_LANES_AHEAD * LANES;
+  first += WINDOW_LANES_AHEAD * LANES;
+  for (int64_t i = 0; i < n; i += LANES, from += LANES, m += LANES) {
+    __builtin_prefetch((const char *)from + WINDOW_AHEAD);
+    L(maxima) next = L(keys_of)(&k, from, first + i, places), last;
+    last = one, one = next, next = NEIGHBOURS(last, next);
+    last = two, two = next, next = JOINED(last, next, 2);
+    last = four, four = next, next = JOINED(last, next, 4);
+    last = eight, eight = next;
+    if (LANES > 8) last = JOINED(last, next, 8);
+    memcpy(m, &last.v, sizeof last.v);
+    if (!positions) continue;
+    memcpy(at, &last.at, sizeof last.at);
+    at += LANES;
+  }
+}
+
+static void L(take_lanes)(const window_keys *keys, const void *x, int64_t n, void *to) {
+  L(widen)(keys, x, n, to, NULL, 0, false, false);
+}
+
+static void L(take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to,
+                             void *to_at, int64_t first) {
+  if (keys->places)
+    L(widen)(keys, x, n, to, to_at, first, true, true);
+  else
+    L(widen)(keys, x, n, to, to_at, first, false, true);
+}
+
+#undef JOINED
+#undef NEIGHBOURS
+#endif
+
 /* ---- values ----------------------------------------------------------------------------------- */
 
 INLINE integer L(four)(const integer *a, int64_t s0, int64_t s1, int64_t s2) {
@@ -90,35 +209,54 @@ static void L(quad)(void *keys, int64_t n, const int64_t s[3]) {
   }
 }
 
-static void L(quad_out)(const window_keys *keys, const void *m, int64_t n, const int64_t s[3],
-                        void *samples) {
+/* One vector of results: the whole of it, `past` the cache where it is not wanted there. */
+INLINE void L(put)(L(bits) * y, const integer *v, const bool past) {
+  if (past)
+    L(stream)(y, v);
+  else
+    memcpy(y, v, WINDOW_VECTOR);
+}
+
+INLINE void L(quad_vectors)(const window_keys *keys, const integer *a, int64_t n,
+                            const int64_t s[3], L(bits) * y, const bool past) {
   const window_keys k = *keys;
   int64_t s0 = s[0], s1 = s[1], s2 = s[2];
-  const integer *a = m;
-  L(bits) *y = samples, rest[LANES];
   for (int64_t i = 0; i < n; i += LANES, a += LANES, y += LANES) {
-    L(bits) *to = n - i < LANES ? rest : y;
-    __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
+    VECTOR v[LANES];
+    if (!past) __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
 #pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) to[l] = L(from_key)(&k, L(four)(a + l, s0, s1, s2));
-    if (to == rest) memcpy(y, rest, (size_t)(n - i) * sizeof(integer));
+    for (int64_t l = 0; l < LANES; l++) v[l] = L(from_key)(&k, L(four)(a + l, s0, s1, s2));
+    if (n - i < LANES)
+      memcpy(y, v, (size_t)(n - i) * sizeof(integer));
+    else
+      L(put)(y, v, past);
   }
+}
+
+static void L(quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3],
+                        void *y, bool past) {
+  if (past)
+    L(quad_vectors)(keys, a, n, s, y, true);
+  else
+    L(quad_vectors)(keys, a, n, s, y, false);
 }
 
 /* A vector of columns in one row. */
 INLINE void L(down_vector)(const window_keys *k, const integer *m, int64_t d, integer *suffix,
-                           integer *prefix, L(bits) * y) {
+                           integer *prefix, L(bits) * y, const bool past) {
+  VECTOR out[LANES];
 #pragma omp simd
   for (int64_t i = 0; i < LANES; i++) {
     integer v = L(higher)(m[i], m[i + d]), s = suffix[i];
     prefix[i] = L(higher)(prefix[i], v);
-    y[i] = L(from_key)(k, L(higher)(s, prefix[i]));
+    out[i] = L(from_key)(k, L(higher)(s, prefix[i]));
     suffix[i] = v;
   }
+  L(put)(y, out, past);
 }
 
 /* A single vector's prefix stays in a register. */
-static void L(down_narrow)(const window_rows *w) {
+INLINE void L(down_narrow)(const window_rows *w, const bool past) {
   const window_keys k = *w->keys;
   const integer *m = w->m;
   integer *suffix = w->suffix;
@@ -127,17 +265,13 @@ static void L(down_narrow)(const window_rows *w) {
   VECTOR p[LANES];
   memcpy(p, w->prefix, sizeof p);
   for (int64_t r = 0; r < w->rows; r++, m += width, suffix += pitch, y += y_pitch) {
-    __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
-    L(down_vector)(&k, m, d, suffix, p, y);
+    if (!past) __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
+    L(down_vector)(&k, m, d, suffix, p, y, past);
   }
   memcpy(w->prefix, p, sizeof p);
 }
 
-static void L(down)(const window_rows *w) {
-  if (w->vectors == 1) {
-    L(down_narrow)(w);
-    return;
-  }
+INLINE void L(down_wide)(const window_rows *w, const bool past) {
   const window_keys k = *w->keys;
   int64_t d = w->d, next = w->y_pitch * (int64_t)sizeof(integer);
   for (int64_t r = 0; r < w->rows; r++) {
@@ -145,10 +279,22 @@ static void L(down)(const window_rows *w) {
     integer *suffix = (integer *)w->suffix + r * w->pitch;
     L(bits) *y = (L(bits) *)w->y + r * w->y_pitch;
     for (int64_t l = (w->vectors - 1) * LANES; l >= 0; l -= LANES) {
-      __builtin_prefetch((char *)(y + l) + next, 1);
-      L(down_vector)(&k, m + l, d, suffix + l, (integer *)w->prefix + l, y + l);
+      if (!past) __builtin_prefetch((char *)(y + l) + next, 1);
+      L(down_vector)(&k, m + l, d, suffix + l, (integer *)w->prefix + l, y + l, past);
     }
   }
+}
+
+static void L(down)(const window_rows *w) {
+  bool narrow = w->vectors == 1;
+  if (narrow && w->past)
+    L(down_narrow)(w, true);
+  else if (narrow)
+    L(down_narrow)(w, false);
+  else if (w->past)
+    L(down_wide)(w, true);
+  else
+    L(down_wide)(w, false);
 }
 
 static void L(up_narrow)(integer *suffix, int64_t pitch, int64_t rows, const void *start) {
@@ -295,7 +441,11 @@ static void L(widen_places)(int64_t *index, const void *positions, int64_t less,
 
 KERNEL(window_loops, (window_loops * loops), (loops)) {
   *loops = (window_loops) {
-    .take = L(take_samples), .quad = L(quad), .quad_out = L(quad_out), .down = L(down), .up = L(up),
+#if defined SHIFTED
+    .take_lanes = L(take_lanes), .take_lanes_at = L(take_lanes_at),
+#endif
+    .fence = L(fence), .take = L(take_samples), .quad = L(quad), .quad_out = L(quad_out),
+    .down = L(down), .up = L(up),
 #if defined KERNEL_I32 || defined KERNEL_I64
     .near_at = L(near_at), .quad_at = L(quad_at), .down_at = L(down_at), .up_at = L(up_at),
     .widen = L(widen_places),
@@ -309,3 +459,4 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
 #undef KEY_MAX
 #undef INLINE
 #undef VECTOR
+#undef SHIFTED

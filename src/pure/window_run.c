@@ -27,17 +27,31 @@
 #define CHUNK 8192
 #define PANEL 2048
 
-/* Where rows from `row` on go at once, if they lie in y as in the tile; else NULL. *pitch: from one
- * of the tile's rows to the next. */
-static char *target(const window_tile *t, int64_t row, int64_t rows, int64_t *pitch) {
+/* Where a tile's rows go. */
+typedef struct window_target {
+  char *y;
+  int64_t pitch; /* keys from one of the tile's rows to the next */
+  bool past;     /* y is written past the cache                  */
+} window_target;
+
+/* What stays in the tile. */
+static window_target at_hand(const window_tile *t, int64_t pitch) {
+  return (window_target){.y = t->out, .pitch = pitch};
+}
+
+/* Where rows from `row` on go at once if they lie in y as in the tile; else t->out. */
+static window_target target(const window_tile *t, int64_t row, int64_t rows) {
   const window_job *w = t->job;
   bool narrow = t->columns != w->wide;
-  *pitch = narrow ? w->wide : t->width;
+  window_target here = at_hand(t, t->width), there = {.pitch = narrow ? w->wide : t->width};
   if (w->arg || w->unseen || !w->y_flat || w->stride != 1 ||
       (row + rows) * w->wide > w->dense * w->inner)
-    return NULL;
-  if (t->direct ? narrow : t->width != t->pitch || (narrow && t->group != 1)) return NULL;
-  return w->y + (t->y + window_row_places(t, row)) * t->size;
+    return here;
+  if (t->direct ? narrow : t->width != t->pitch || (narrow && t->group != 1)) return here;
+  there.y = w->y + (t->y + window_row_places(t, row)) * t->size;
+  there.past =
+      w->large && ((uintptr_t)there.y | (size_t)(there.pitch * t->size)) % WINDOW_VECTOR == 0;
+  return there;
 }
 
 /* ---- the layout of a tile --------------------------------------------------------------------- */
@@ -114,35 +128,56 @@ size_t window_bytes(const window_job *w) {
 
 /* ---- a tile's way ----------------------------------------------------------------------------- */
 
-/* Puts the keys of rows row ... row + rows + halo into raw, and has windows of `base` of them. The
- * first `halo` rows were read with the chunk before. */
+/* Puts the keys of rows row ... row + rows + halo into raw. The first `halo` rows were mostly read with the
+ * chunk before. */
+static void gather(window_tile *t, int64_t row, int64_t rows) {
+  int64_t u = t->columns, n = rows * u * t->size, halo = t->halo * u * t->size;
+  if (t->halo_row != row) window_take_rows(t, row, t->halo, t->halos);
+  memcpy(t->raw, t->halos, (size_t)halo);
+  window_take_rows(t, row + t->halo, rows, t->raw + halo);
+  memcpy(t->halos, t->raw + n, (size_t)halo);
+  t->halo_row = row + rows;
+  memset(t->raw + n + halo, 0, WINDOW_VECTOR);
+  if (t->job->arg && !t->counted) window_place_rows(t, row, rows + t->halo, t->raw_at);
+}
+
+/* Do these keys, and the vectors that loops read beyond them, come from neighbouring samples? */
+static bool inside(const window_tile *t, int64_t row, int64_t keys) {
+  const window_job *w = t->job;
+  return row >= w->lead && row - w->lead + keys + WINDOW_LANES_AHEAD * t->lanes <= w->n;
+}
+
+/* Of rows row ... row + rows + halo, puts windows of `base` rows into raw. */
 static void stage(window_tile *t, int64_t row, int64_t rows) {
-  int64_t u = t->columns, n = rows * u, halo = t->halo * u, valid = n + halo;
-  bool arg = t->job->arg;
-  size_t bytes = (size_t)(halo * t->size);
-  memcpy(t->raw, t->halos, bytes);
-  window_take_rows(t, row + t->halo, rows, t->raw + halo * t->size);
-  memcpy(t->halos, t->raw + n * t->size, bytes);
-  memset(t->raw + valid * t->size, 0, WINDOW_VECTOR);
-  if (arg && !t->counted) window_place_rows(t, row, rows + t->halo, t->raw_at);
-  for (int64_t s = 1; s < t->base;) {
-    int64_t by = 4 * s <= t->base ? 4 : 2, d = s * u;
-    int64_t rows_on[3] = {1, by == 4 ? 2 : 1, by == 4 ? 3 : 1};
+  const window_job *w = t->job;
+  int64_t u = t->columns, valid = (rows + t->halo) * u, s = 1;
+  if (t->lined && inside(t, row, valid)) {
+    s = t->lanes;
+    valid -= s - 1;
+    const char *x = t->x + (row - w->lead) * t->size;
+    if (w->arg)
+      t->loops.take_lanes_at(&w->keys, x, valid, t->raw, t->raw_at, row);
+    else
+      t->loops.take_lanes(&w->keys, x, valid, t->raw);
+  } else
+    gather(t, row, rows);
+  for (int64_t by; s < t->base; s *= by) {
+    by = 4 * s <= t->base ? 4 : 2;
+    int64_t d = s * u, rows_on[3] = {1, by == 4 ? 2 : 1, by == 4 ? 3 : 1};
     int64_t steps[3] = {d, rows_on[1] * d, rows_on[2] * d};
     valid -= (by - 1) * d;
-    if (!arg)
+    if (!w->arg)
       t->loops.quad(t->raw, valid, steps);
     else if (s == 1)
       t->loops.near_at(t->raw, t->raw_at, valid, steps, rows_on, t->counted ? row : -1);
     else
       t->loops.quad_at(t->raw, t->raw_at, valid, steps);
-    s *= by;
   }
 }
 
 static void run_direct(window_tile *t, int64_t row, int64_t end) {
   const window_job *w = t->job;
-  int64_t b = t->base, u = t->columns, rest = w->k - b, pitch;
+  int64_t b = t->base, u = t->columns, rest = w->k - b;
   int64_t rows_on[3] = {window_least(b, rest), window_least(2 * b, rest), rest};
   int64_t steps[3] = {rows_on[0] * u, rows_on[1] * u, rows_on[2] * u};
   for (int64_t rows; row < end; row += rows) {
@@ -156,9 +191,9 @@ static void run_direct(window_tile *t, int64_t row, int64_t end) {
       window_put_rows(t, row, rows, t->raw_at);
       continue;
     }
-    char *y = target(t, row, rows, &pitch);
-    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, y ? y : t->out);
-    if (!y) window_put_rows(t, row, rows, t->out);
+    window_target to = target(t, row, rows);
+    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, to.y, to.past);
+    if (to.y == t->out) window_put_rows(t, row, rows, t->out);
   }
 }
 
@@ -168,10 +203,10 @@ static void reset_prefix(window_tile *t) {
 }
 
 /* `rows` rows of raw from the r-th on, against those of suffix from the s-th on; samples or positions go
- * to y. Columns that a last vector has beyond the width are the first ones of the row below and come out as
+ * to `to`. Columns that a last vector has beyond the width are the first ones of the row below and come out as
  * these do: but for the last row, which is why vectors go from the last to the first. */
-static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch, char *y,
-                         int64_t y_pitch) {
+static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch,
+                         window_target to) {
   int64_t m = r * t->width * t->size, kept = s * t->pitch * t->size;
   bool arg = t->job->arg;
   window_rows w = {
@@ -185,8 +220,9 @@ static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int
       .pitch = pitch,
       .prefix = t->prefix,
       .prefix_at = arg ? t->prefix_at : NULL,
-      .y = y,
-      .y_pitch = y_pitch,
+      .y = to.y,
+      .y_pitch = to.pitch,
+      .past = to.past,
       .rows = rows,
       .vectors = t->pitch / t->lanes,
   };
@@ -209,7 +245,7 @@ static void first_block(window_tile *t, int64_t row, int64_t stored) {
     bool kept = done < stored;
     rows = window_least(t->chunk, (kept ? stored : t->block) - done);
     stage(t, row + done * t->group, rows * t->group);
-    columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, t->out, 0);
+    columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, at_hand(t, 0));
     if (done + rows == stored) reset_prefix(t);
   }
   columns_up(t, stored);
@@ -217,11 +253,11 @@ static void first_block(window_tile *t, int64_t row, int64_t stored) {
 }
 
 /* Outputs of `rows` rows of groups, of which `raw` holds the maxima; *at is the place in the block. */
-static void next_blocks(window_tile *t, int64_t rows, int64_t *at, char *y, int64_t pitch,
-                        bool more) {
+static void next_blocks(window_tile *t, int64_t rows, int64_t *at, window_target to, bool more) {
   for (int64_t r = 0, part; r < rows; r += part) {
     part = window_least(rows - r, t->block - *at);
-    columns_down(t, r, *at, part, t->pitch, y + r * pitch * t->size, pitch);
+    columns_down(t, r, *at, part, t->pitch, to);
+    to.y += part * to.pitch * t->size;
     *at += part;
     if (*at < t->block || !(more || r + part < rows)) continue;
     reset_prefix(t);
@@ -231,16 +267,16 @@ static void next_blocks(window_tile *t, int64_t rows, int64_t *at, char *y, int6
 }
 
 static void run_blocks(window_tile *t, int64_t row, int64_t end) {
-  int64_t group = t->group, left = (end - row + group - 1) / group, at = 0, pitch;
+  int64_t group = t->group, left = (end - row + group - 1) / group, at = 0;
   first_block(t, row, window_least(t->block, left));
   for (int64_t rows; left > 0; left -= rows, row += rows * group) {
     rows = window_least(t->chunk, left);
     int64_t next = row + t->block * group, good = window_least(rows * group, end - row);
     stage(t, next, rows * group);
-    char *y = good < rows * group ? NULL : target(t, row, good, &pitch);
-    if (!y) pitch = t->width;
-    next_blocks(t, rows, &at, y ? y : t->out, pitch, rows < left);
-    if (!y) window_put_rows(t, row, good, t->out);
+    window_target to = at_hand(t, t->width);
+    if (good == rows * group) to = target(t, row, good);
+    next_blocks(t, rows, &at, to, rows < left);
+    if (to.y == t->out) window_put_rows(t, row, good, t->out);
   }
 }
 
@@ -251,7 +287,7 @@ static void run_panel(window_tile *t, int64_t row, int64_t end) {
   t->tail = NULL;
   if (kept) window_take_rows(t, t->tail_row, w->rows + t->group + w->k - t->tail_row, kept);
   t->tail = kept;
-  window_take_rows(t, row, t->halo, t->halos);
+  t->halo_row = row - 1;
   reset_prefix(t);
   (t->direct ? run_direct : run_blocks)(t, row, end);
 }
@@ -268,6 +304,8 @@ static void choose_loops(window_loops *loops, int64_t key_size) {
 static void tile_begin(window_tile *t, const window_job *w, int64_t columns, char *workspace) {
   tile_plan(t, w, columns);
   tile_lay(t, workspace);
+  t->lined = t->loops.take_lanes && t->base >= t->lanes && w->size == t->size && w->wide == 1 &&
+             w->x_flat && !w->in_place;
   window_fill(t, t->lowest, window_lowest_key(t), t->pitch);
 }
 
@@ -292,6 +330,7 @@ void window_run(const window_job *w, int64_t begin, int64_t end, void *workspace
       run_panel(&t, row, stop);
     }
   }
+  if (w->large) t.loops.fence();
 }
 
 #undef CHUNK

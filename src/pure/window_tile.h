@@ -14,6 +14,7 @@ typedef struct window_tile {
   int64_t size;  /* of a key, in bytes */
   int64_t lanes; /* of a vector        */
   int64_t column, columns;
+  bool lined;       /* neighbouring samples are neighbouring keys, and x is not written        */
   bool direct;      /* by doubling alone                                                       */
   int64_t base;     /* doubling goes to windows of `base` samples                              */
   int64_t group;    /* rows that make a row of the second algorithm; 1 for the first           */
@@ -24,6 +25,7 @@ typedef struct window_tile {
   int64_t stored;   /* of these, rows that are kept: no more than there are outputs            */
   int64_t chunk;    /* rows of groups done at once                                             */
   int64_t tail_row; /* rows from here on hold places beyond the end                            */
+  int64_t halo_row; /* halos holds the rows from here on                                       */
   char *raw, *halos, *out, *suffix, *prefix;
   char *lowest; /* what a prefix begins with */
   char *tail;   /* rows from tail_row on, if results could replace what they repeat; else NULL    */

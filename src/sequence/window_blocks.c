@@ -246,7 +246,7 @@ static void push_run_short(rill_window *w, const void *x, int64_t n, void *y) {
     int64_t last[3] = {s, 2 * s, k - s};
     for (int i = 0; i < 2; i++)
       if (last[i] > k - s) last[i] = k - s;
-    w->loops.quad_out(&w->keys, t.keys, n, last, y);
+    w->loops.quad_out(&w->keys, t.keys, n, last, y, false);
   }
   w->pushed += n;
   turn_short(w);

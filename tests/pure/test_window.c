@@ -1,6 +1,7 @@
 /* Sliding-window maxima against brute force: every type, mode, edge and rule of NaN, at every
  * instruction set, whole and cut into units, out of place and in place. */
 #include "base/base.h"
+#include "pure/window.h"
 #include "pure/window_shape.h"
 
 #define PASTE(a, b) a##_##b
@@ -128,6 +129,54 @@ START_TEST(rows_may_lie_backwards) {
 }
 END_TEST
 
+/* Results of n x inner and k, beside those of parts that are not large; y is `off` samples from a vector's
+ * start. */
+static void check_large(int64_t n, int64_t inner, int64_t k, int64_t off) {
+  int64_t part = ((int64_t)1 << 18) / inner;
+  rill_window_params whole = params_of(1, n, inner, k), some;
+  int64_t length = rill_window_length(&whole), all = length * inner;
+  float *x = malloc((size_t)(n * inner) * sizeof *x), *room = NULL;
+  char *block = malloc((size_t)all * 2 * (sizeof *x + sizeof(int64_t)) + 3 * 64);
+  char *start = block + (-(uintptr_t)block & 63);
+  int64_t *at = (int64_t *)(void *)start + off, *want_at = at + all;
+  start += 2 * (size_t)all * sizeof *at + 128;
+  float *y = (float *)(void *)(start + (-(uintptr_t)start & 63)) + off, *want = y + all;
+  uint32_t state = 1;
+  for (int64_t i = 0; i < n * inner; i++)
+    x[i] = (float)((state = state * 1664525 + 1013904223) >> 8) - 8e6f;
+  room = malloc(rill_window_workspace_f32(&whole));
+  int64_t units = rill_window_units(&whole);
+  ck_assert_int_eq(rill_window_max_f32(&whole, x, y, 0, units, room), RILL_OK);
+  ck_assert_int_eq(rill_window_argmax_f32(&whole, x, at, NULL, 0, units, room), RILL_OK);
+  for (int64_t o = 0; o < length; o += part) {
+    if (part > length - o) part = length - o;
+    const float *from = x + o * inner;
+    some = params_of(1, part + k - 1, inner, k);
+    units = rill_window_units(&some);
+    rill_window_max_f32(&some, from, want + o * inner, 0, units, room);
+    rill_window_argmax_f32(&some, from, want_at + o * inner, NULL, 0, units, room);
+    for (int64_t i = o * inner; i < (o + part) * inner; i++) want_at[i] += o;
+  }
+  ck_assert_mem_eq(y, want, (size_t)all * sizeof *y);
+  ck_assert_mem_eq(at, want_at, (size_t)all * sizeof *at);
+  free(room);
+  free(block);
+  free(x);
+}
+
+START_TEST(large_results_are_those_of_their_parts) {
+  for (int level = UNDER_TSAN ? CPU_LEVELS - 1 : 0; level < CPU_LEVELS; level++) {
+    cpu_set_level(level);
+    check_large(WINDOW_LARGE / 4 + 321, 1, 5, 0);
+    check_large(WINDOW_LARGE / 4 + 321, 1, 40, 1);
+    check_large(WINDOW_LARGE / 4 + 1024, 1, 90, 0);
+    check_large(WINDOW_LARGE / 4 + 2048, 1, 1000, 0);
+    check_large(2100, 4096, 9, 0);
+    check_large(2500, 4096, 300, 0);
+  }
+}
+END_TEST
+
 START_TEST(wrong_params_are_refused) {
   rill_window_params good = params_of(2, 5, 3, 2), p;
   ck_assert_int_eq(rill_window_check(&good), RILL_OK);
@@ -210,6 +259,7 @@ static TCase *cases(void) {
   tcase_add_test(t, many_shapes);
   tcase_add_test(t, long_rows);
   tcase_add_test(t, overlaps);
+  tcase_add_test(t, large_results_are_those_of_their_parts);
   tcase_add_test(t, zeros_have_an_order_as_values_and_none_as_places);
   tcase_add_test(t, rows_may_lie_backwards);
   tcase_add_test(t, wrong_params_are_refused);
