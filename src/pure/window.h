@@ -71,6 +71,7 @@ typedef struct window_job {
   bool in_place;
   bool large;  /* see WINDOW_LARGE */
   bool arg;    /* indices are wanted */
+  bool listed; /* they are one after the other, of neighbouring samples, and all that is wanted */
   bool unseen; /* windows that see nothing may come out as NaN */
   rill_window_edge edge;
   const char *x;
@@ -80,6 +81,11 @@ typedef struct window_job {
   int64_t size, key_size; /* bytes of a sample and of a key */
   window_keys keys;
 } window_job;
+
+/* Bytes of what comes out: an index, or a sample. */
+static inline int64_t window_result(const window_job *job) {
+  return job->arg ? (int64_t)sizeof *job->index : job->size;
+}
 
 /* The job of params without its pointers and keys. */
 rill_status window_plan(const rill_window_params *p, window_job *job);
@@ -154,8 +160,9 @@ typedef struct window_rows {
   void *suffix, *suffix_at;
   int64_t pitch; /* of suffix */
   void *prefix, *prefix_at;
-  void *y; /* samples, or positions */
-  bool past;
+  void *y;      /* samples, or indices */
+  bool past;    /* as that of quad_out              */
+  int64_t less; /* an index is a position less this */
   int64_t y_pitch;
   int64_t rows, vectors;
 } window_rows;
@@ -183,20 +190,20 @@ typedef struct window_loops {
   void (*fence)(void);
 
   /* The same of pairs of keys and positions, for keys of 32 and 64 bits: what lies further on wins only
-   * with a larger key. Of the result only the positions are kept. */
+   * with a larger key. What comes out is indices. */
   void (*quad_at)(void *a, void *at, int64_t n, const int64_t s[3]);
   /* likewise, where at[i + s[j]] is at[i] + steps[j], so that less is read; with a `first` that is not
    * negative at[i] is first + i, and nothing is */
   void (*near_at)(void *a, void *at, int64_t n, const int64_t s[3], const int64_t steps[3],
                   int64_t first);
+  void (*quad_index)(const void *a, const void *at, int64_t n, const int64_t s[3], int64_t less,
+                     int64_t *index, bool past);
   void (*down_at)(const window_rows *rows);
   void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, int64_t vectors,
                 const void *start, const void *start_at);
   /* as take_lanes; the position of x[i] is first + i */
   void (*take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
                         int64_t first);
-  /* index[i] = at[i] - less */
-  void (*widen)(int64_t *index, const void *at, int64_t less, int64_t n);
 } window_loops;
 
 void rill_window_loops_i8(window_loops *loops);

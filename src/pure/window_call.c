@@ -78,7 +78,7 @@ static rill_status plan(window_type type, const rill_window_params *p, bool arg,
   w->arg = arg;
   w->size = facts.size;
   w->key_size = arg && facts.size < 4 ? 4 : facts.size;
-  w->large = w->outer * w->length * w->inner * w->size >= WINDOW_LARGE;
+  w->large = w->outer * w->length * w->inner * window_result(w) >= WINDOW_LARGE;
   w->x = x;
   if (begin < 0 || end < begin || end > w->outer * w->panels * w->chunks)
     return RILL_ERROR_ARGUMENT;
@@ -165,6 +165,8 @@ rill_status window_indices(window_type type, const rill_window_params *p, const 
   w.index = index;
   choose_keys(&w, p, min);
   if (p->last) window_turn(&w);
+  w.listed =
+      w.inner == 1 && w.stride == 1 && w.dilation == 1 && w.y_stride[1] == 1 && !w.backwards && !y;
   window_run(&w, begin, end, workspace);
   return RILL_OK;
 }

@@ -42,14 +42,14 @@ typedef integer __attribute__((may_alias)) L(bits);
 INLINE integer L(higher)(integer a, integer b) { return b > a ? b : a; }
 
 /* Stores a vector past the cache; both must be aligned to it, and a fence must follow. */
-INLINE void L(stream)(void *to, const integer *from) {
+INLINE void L(stream)(void *to, const void *from) {
 #if defined KERNEL_AVX512
   _mm512_stream_si512(to, _mm512_load_si512(from));
 #elif defined KERNEL_AVX2
-  const __m256i *v = (const void *)from;
+  const __m256i *v = from;
   for (int i = 0; i < 2; i++) _mm256_stream_si256((__m256i *)to + i, _mm256_load_si256(v + i));
 #elif defined __SSE2__
-  const __m128i *v = (const void *)from;
+  const __m128i *v = from;
   for (int i = 0; i < 4; i++) _mm_stream_si128((__m128i *)to + i, _mm_load_si128(v + i));
 #else
   memcpy(to, from, WINDOW_VECTOR);
@@ -147,8 +147,8 @@ INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) v, L(lanes) at) {
 #define NEIGHBOURS(a, b) L(joined)(a, SHIFTED(a.v, b.v, 1), a.at + 1)
 
 /* Maxima of 2, 4, 8 and 16 keys follow each other through registers, each a vector behind the one before. */
-INLINE void L(widen)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
-                     int64_t first, const bool places, const bool positions) {
+INLINE void L(lane_maxima)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
+                           int64_t first, const bool places, const bool positions) {
   const window_keys k = *keys;
   const L(bits) *from = x;
   integer *m = to, *at = to_at;
@@ -179,15 +179,15 @@ INLINE void L(widen)(const window_keys *keys, const void *x, int64_t n, void *to
 }
 
 static void L(take_lanes)(const window_keys *keys, const void *x, int64_t n, void *to) {
-  L(widen)(keys, x, n, to, NULL, 0, false, false);
+  L(lane_maxima)(keys, x, n, to, NULL, 0, false, false);
 }
 
 static void L(take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to,
                              void *to_at, int64_t first) {
   if (keys->places)
-    L(widen)(keys, x, n, to, to_at, first, true, true);
+    L(lane_maxima)(keys, x, n, to, to_at, first, true, true);
   else
-    L(widen)(keys, x, n, to, to_at, first, false, true);
+    L(lane_maxima)(keys, x, n, to, to_at, first, false, true);
 }
 
 #undef JOINED
@@ -357,30 +357,77 @@ static void L(near_at)(void *keys, void *positions, int64_t n, const int64_t s[3
     L(near_vectors)(keys, positions, n, s, steps, first, false);
 }
 
+/* The join of four, and their positions. */
+INLINE void L(four_at)(const integer *a, const integer *at, const int64_t s[3], integer *v,
+                       integer *p) {
+  integer w = a[s[1]], q = at[s[1]];
+  *v = a[0], *p = at[0];
+  L(join)(v, p, a[s[0]], at[s[0]]);
+  L(join)(&w, &q, a[s[2]], at[s[2]]);
+  L(join)(v, p, w, q);
+}
+
 static void L(quad_at)(void *keys, void *positions, int64_t n, const int64_t s[3]) {
-  int64_t s0 = s[0], s1 = s[1], s2 = s[2];
+  const int64_t steps[3] = {s[0], s[1], s[2]};
   integer *a = keys, *at = positions;
   for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES) {
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) {
-      integer v = a[l], p = at[l], w = a[l + s1], q = at[l + s1];
-      L(join)(&v, &p, a[l + s0], at[l + s0]);
-      L(join)(&w, &q, a[l + s2], at[l + s2]);
-      L(join)(&v, &p, w, q);
+      integer v, p;
+      L(four_at)(a + l, at + l, steps, &v, &p);
       a[l] = v;
       at[l] = p;
     }
   }
 }
 
-INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
+/* A vector of positions, as indices. */
+INLINE void L(put_index)(int64_t *index, const integer *at, int64_t less, int64_t n,
+                         const bool past) {
+  _Alignas(WINDOW_VECTOR) int64_t wide[LANES];
+  for (int64_t l = 0; l < LANES && !past; l += 8)
+    __builtin_prefetch((char *)(index + l) + WINDOW_AHEAD, 1);
+#pragma omp simd
+  for (int64_t l = 0; l < LANES; l++) wide[l] = at[l] - less;
+  if (n < LANES)
+    memcpy(index, wide, (size_t)n * sizeof *index);
+  else if (past)
+    for (int64_t l = 0; l < LANES; l += 8) L(stream)(index + l, wide + l);
+  else
+    memcpy(index, wide, sizeof wide);
+}
+
+INLINE void L(index_vectors)(const integer *a, const integer *at, int64_t n, const int64_t s[3],
+                             int64_t less, int64_t *index, const bool past) {
+  const int64_t steps[3] = {s[0], s[1], s[2]};
+  for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES, index += LANES) {
+    VECTOR p[LANES];
+#pragma omp simd
+    for (int64_t l = 0; l < LANES; l++) {
+      integer v, q;
+      L(four_at)(a + l, at + l, steps, &v, &q);
+      p[l] = q;
+    }
+    L(put_index)(index, p, less, n - i, past);
+  }
+}
+
+static void L(quad_index)(const void *a, const void *at, int64_t n, const int64_t s[3],
+                          int64_t less, int64_t *index, bool past) {
+  if (past)
+    L(index_vectors)(a, at, n, s, less, index, true);
+  else
+    L(index_vectors)(a, at, n, s, less, index, false);
+}
+
+INLINE void L(down_vector_at)(const window_rows *w, int64_t l, const bool past) {
   const integer *m = (const integer *)w->m + l * LANES;
   const integer *at = (const integer *)w->m_at + l * LANES;
   integer *suffix = (integer *)w->suffix + l * LANES, *prefix = (integer *)w->prefix + l * LANES;
-  integer *suffix_at = (integer *)w->suffix_at + l * LANES, *y = (integer *)w->y + l * LANES;
+  integer *suffix_at = (integer *)w->suffix_at + l * LANES;
   integer *prefix_at = (integer *)w->prefix_at + l * LANES;
-  int64_t width = w->width, pitch = w->pitch, d = w->d;
-  VECTOR p[LANES], q[LANES];
+  int64_t width = w->width, pitch = w->pitch, d = w->d, *index = (int64_t *)w->y + l * LANES;
+  VECTOR p[LANES], q[LANES], out[LANES];
   memcpy(p, prefix, sizeof p);
   memcpy(q, prefix_at, sizeof q);
   for (int64_t r = 0; r < w->rows; r++) {
@@ -392,16 +439,21 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
       L(join)(&s, &b, p[i], q[i]);
       suffix[i] = v;
       suffix_at[i] = a;
-      y[i] = b;
+      out[i] = b;
     }
-    m += width, at += width, suffix += pitch, suffix_at += pitch, y += w->y_pitch;
+    L(put_index)(index, out, w->less, LANES, past);
+    m += width, at += width, suffix += pitch, suffix_at += pitch, index += w->y_pitch;
   }
   memcpy(prefix, p, sizeof p);
   memcpy(prefix_at, q, sizeof q);
 }
 
 static void L(down_at)(const window_rows *w) {
-  for (int64_t l = w->vectors - 1; l >= 0; l--) L(down_vector_at)(w, l);
+  for (int64_t l = w->vectors - 1; l >= 0; l--)
+    if (w->past)
+      L(down_vector_at)(w, l, true);
+    else
+      L(down_vector_at)(w, l, false);
 }
 
 INLINE void L(up_vector_at)(integer *suffix, integer *at, int64_t pitch, int64_t rows,
@@ -427,16 +479,6 @@ static void L(up_at)(void *suffixes, void *suffixes_at, int64_t pitch, int64_t r
   ((integer *)suffixes + l, (integer *)suffixes_at + l, pitch, rows, (const integer *)start + l,
    (const integer *)start_at + l);
 }
-
-static void L(widen_places)(int64_t *index, const void *positions, int64_t less, int64_t n) {
-  const integer *at = positions;
-  for (int64_t i = 0; i + LANES <= n; i += LANES) {
-    for (int64_t l = 0; l < LANES; l += 8) __builtin_prefetch(index + i + l + 32 * LANES, 1);
-#pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) index[i + l] = at[i + l] - less;
-  }
-  for (int64_t i = n - n % LANES; i < n; i++) index[i] = at[i] - less;
-}
 #endif
 
 KERNEL(window_loops, (window_loops * loops), (loops)) {
@@ -448,7 +490,7 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
     .down = L(down), .up = L(up),
 #if defined KERNEL_I32 || defined KERNEL_I64
     .near_at = L(near_at), .quad_at = L(quad_at), .down_at = L(down_at), .up_at = L(up_at),
-    .widen = L(widen_places),
+    .quad_index = L(quad_index),
 #endif
   };
 }

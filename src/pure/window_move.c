@@ -176,14 +176,14 @@ static void put_sample(const window_tile *t, int64_t at, int64_t c, int64_t resu
 }
 
 static void put_indices(const window_tile *t, int64_t place, const window_stretch_out *s,
-                        const char *at) {
+                        const int64_t *at) {
   const window_job *w = t->job;
   bool along = w->inner == 1; /* n, or else the inner dim */
   int64_t first = t->y + s->o * w->y_stride[1] + s->c * w->y_stride[2];
   for (int64_t i = 0; i < s->run; i++) {
     int64_t o = place + (along ? s->skip + i * s->step : 0);
-    int64_t where = get_integer(t->size, at, s->skip + i * s->step), sample = where - w->lead;
-    if (w->dilation > 1) sample = where * w->dilation + o % w->dilation - w->lead;
+    int64_t sample = at[s->skip + i * s->step];
+    if (w->dilation > 1) sample = sample * w->dilation + o % w->dilation - w->lead;
     int64_t result = first + i * w->y_stride[along ? 1 : 2];
     if (sample < 0 || sample >= w->n) sample = sample_of(w, o, sample);
     w->index[result] = w->backwards && sample >= 0 ? w->n - 1 - sample : sample;
@@ -191,23 +191,29 @@ static void put_indices(const window_tile *t, int64_t place, const window_stretc
   }
 }
 
-/* Indices from the positions of `count` places; one contiguous row is common. */
-static void put_index_places(const window_tile *t, int64_t f, int64_t count, const char *at) {
+/* Indices of n windows from a place on, of a row of which nothing else is wanted. */
+static void end_indices(const window_job *w, int64_t place, int64_t n, int64_t *index) {
+  if (place >= w->lead && place + n + w->k - 1 <= w->lead + w->n) return;
+  for (int64_t i = 0; i < n; i++)
+    if (index[i] < 0 || index[i] >= w->n) index[i] = sample_of(w, place + i, index[i]);
+}
+
+void window_end_indices(const window_tile *t, int64_t row, int64_t rows, int64_t *index) {
+  end_indices(t->job, window_row_places(t, row), rows, index);
+}
+
+static void put_index_places(const window_tile *t, int64_t f, int64_t count, const int64_t *at) {
   const window_job *w = t->job;
-  bool plain = w->inner == 1 && w->stride == 1 && w->dilation == 1 && w->y_stride[1] == 1 &&
-               !w->y && !w->backwards;
   window_stretch_out s;
-  for (int64_t m; count > 0; f += m, at += m * t->size, count -= m) {
+  for (int64_t m; count > 0; f += m, at += m, count -= m) {
     m = next_outputs(w, f, count, &s);
     int64_t place = f / w->inner, *index = w->index + t->y + s.o;
-    if (!plain) {
+    if (!w->listed) {
       put_indices(t, place, &s, at);
       continue;
     }
-    t->loops.widen(index, at, w->lead, s.run);
-    if (place >= w->lead && place + s.run + w->k - 1 <= w->lead + w->n) continue;
-    for (int64_t i = 0; i < s.run; i++)
-      if (index[i] < 0 || index[i] >= w->n) index[i] = sample_of(w, place + i, index[i]);
+    memcpy(index, at, (size_t)s.run * sizeof *index);
+    end_indices(w, place, s.run, index);
   }
 }
 
@@ -220,11 +226,16 @@ static void put_lowest(const window_tile *t, char *y, int64_t n) {
 }
 
 void window_put_rows(const window_tile *t, int64_t row, int64_t rows, char *from) {
-  if (t->job->unseen) put_lowest(t, from, rows * t->columns);
-  int64_t together = rows_together(t, rows), u = t->columns;
-  for (int64_t r = 0; r < rows; r += together)
-    (t->job->arg ? put_index_places : put_places)(t, window_row_places(t, row + r), together * u,
-                                                  from + r * u * t->size);
+  const window_job *w = t->job;
+  if (w->unseen) put_lowest(t, from, rows * t->columns);
+  int64_t together = rows_together(t, rows), u = together * t->columns;
+  for (int64_t r = 0; r < rows; r += together, from += u * window_result(w)) {
+    int64_t f = window_row_places(t, row + r);
+    if (w->arg)
+      put_index_places(t, f, u, (const int64_t *)(const void *)from);
+    else
+      put_places(t, f, u, from);
+  }
 }
 
 #endif

@@ -39,19 +39,26 @@ static window_target at_hand(const window_tile *t, int64_t pitch) {
   return (window_target){.y = t->out, .pitch = pitch};
 }
 
-/* Where rows from `row` on go at once if they lie in y as in the tile; else t->out. */
+/* Where rows from `row` on go at once if they lie in y, or in the indices, as in the tile; else t->out. */
 static window_target target(const window_tile *t, int64_t row, int64_t rows) {
   const window_job *w = t->job;
-  bool narrow = t->columns != w->wide;
+  bool narrow = t->columns != w->wide, flat = w->arg ? w->listed : w->y_flat && w->stride == 1;
   window_target here = at_hand(t, t->width), there = {.pitch = narrow ? w->wide : t->width};
-  if (w->arg || w->unseen || !w->y_flat || w->stride != 1 ||
-      (row + rows) * w->wide > w->dense * w->inner)
-    return here;
+  if (!flat || w->unseen || (row + rows) * w->wide > w->dense * w->inner) return here;
   if (t->direct ? narrow : t->width != t->pitch || (narrow && t->group != 1)) return here;
-  there.y = w->y + (t->y + window_row_places(t, row)) * t->size;
-  there.past =
-      w->large && ((uintptr_t)there.y | (size_t)(there.pitch * t->size)) % WINDOW_VECTOR == 0;
+  there.y = w->arg ? (char *)w->index : w->y;
+  there.y += (t->y + window_row_places(t, row)) * window_result(w);
+  int64_t pitch = t->direct ? 0 : there.pitch * window_result(w);
+  there.past = w->large && ((uintptr_t)there.y | (size_t)pitch) % WINDOW_VECTOR == 0;
   return there;
+}
+
+/* Of the rows that were put there. */
+static void finish(window_tile *t, int64_t row, int64_t rows, window_target to) {
+  if (to.y == t->out)
+    window_put_rows(t, row, rows, t->out);
+  else if (t->job->arg)
+    window_end_indices(t, row, rows, (int64_t *)(void *)to.y);
 }
 
 /* ---- the layout of a tile --------------------------------------------------------------------- */
@@ -68,8 +75,8 @@ static void tile_plan(window_tile *t, const window_job *w, int64_t columns) {
   t->direct = k <= (group > 1 ? 16 * group : 4);
   t->group = t->direct ? 1 : group;
   t->base = t->group;
-  t->counted = columns == 1;
   while (t->direct && 4 * t->base < k) t->base *= 4;
+  t->counted = columns == 1;
   t->halo = t->direct ? k - 1 : group - 1 + k % group;
   t->block = t->direct ? 0 : k / group - 1;
   t->stored = window_least(t->block, w->rows / t->group + 1);
@@ -97,7 +104,7 @@ static size_t tile_lay(window_tile *t, char *workspace) {
   int64_t tail = t->job->rows + t->group + t->job->k - t->tail_row;
   t->raw = room(workspace, &bytes, t->size, chunk + halo);
   t->halos = room(workspace, &bytes, t->size, halo);
-  t->out = room(workspace, &bytes, t->size, chunk);
+  t->out = room(workspace, &bytes, window_result(t->job), chunk);
   t->suffix = room(workspace, &bytes, t->size, suffix);
   t->prefix = room(workspace, &bytes, t->size, t->pitch);
   t->lowest = room(workspace, &bytes, t->size, t->pitch);
@@ -175,6 +182,18 @@ static void stage(window_tile *t, int64_t row, int64_t rows) {
   }
 }
 
+/* Indices of rows from `row` on, of windows of `base` rows. */
+static void direct_indices(window_tile *t, int64_t row, int64_t rows, const int64_t rows_on[3],
+                           window_target to) {
+  int64_t u = t->columns, steps[3] = {rows_on[0] * u, rows_on[1] * u, rows_on[2] * u};
+  if (t->base == 1) { /* positions are not there yet; then only to put them out is left */
+    t->loops.near_at(t->raw, t->raw_at, rows * u, steps, rows_on, t->counted ? row : -1);
+    memset(steps, 0, sizeof steps);
+  }
+  t->loops.quad_index(t->raw, t->raw_at, rows * u, steps, window_less(t->job),
+                      (int64_t *)(void *)to.y, to.past);
+}
+
 static void run_direct(window_tile *t, int64_t row, int64_t end) {
   const window_job *w = t->job;
   int64_t b = t->base, u = t->columns, rest = w->k - b;
@@ -183,17 +202,12 @@ static void run_direct(window_tile *t, int64_t row, int64_t end) {
   for (int64_t rows; row < end; row += rows) {
     rows = window_least(t->chunk, end - row);
     stage(t, row, rows);
-    if (w->arg) {
-      if (b == 1)
-        t->loops.near_at(t->raw, t->raw_at, rows * u, steps, rows_on, t->counted ? row : -1);
-      else
-        t->loops.quad_at(t->raw, t->raw_at, rows * u, steps);
-      window_put_rows(t, row, rows, t->raw_at);
-      continue;
-    }
     window_target to = target(t, row, rows);
-    t->loops.quad_out(&w->keys, t->raw, rows * u, steps, to.y, to.past);
-    if (to.y == t->out) window_put_rows(t, row, rows, t->out);
+    if (w->arg)
+      direct_indices(t, row, rows, rows_on, to);
+    else
+      t->loops.quad_out(&w->keys, t->raw, rows * u, steps, to.y, to.past);
+    finish(t, row, rows, to);
   }
 }
 
@@ -202,8 +216,8 @@ static void reset_prefix(window_tile *t) {
   if (t->job->arg) memset(t->prefix_at, 0, (size_t)(t->pitch * t->size));
 }
 
-/* `rows` rows of raw from the r-th on, against those of suffix from the s-th on; samples or positions go
- * to `to`. Columns that a last vector has beyond the width are the first ones of the row below and come out as
+/* `rows` rows of raw from the r-th on, against those of suffix from the s-th on; results go to
+ * `to`. Columns that a last vector has beyond the width are the first ones of the row below and come out as
  * these do: but for the last row, which is why vectors go from the last to the first. */
 static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int64_t pitch,
                          window_target to) {
@@ -223,6 +237,7 @@ static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int
       .y = to.y,
       .y_pitch = to.pitch,
       .past = to.past,
+      .less = window_less(t->job),
       .rows = rows,
       .vectors = t->pitch / t->lanes,
   };
@@ -257,7 +272,7 @@ static void next_blocks(window_tile *t, int64_t rows, int64_t *at, window_target
   for (int64_t r = 0, part; r < rows; r += part) {
     part = window_least(rows - r, t->block - *at);
     columns_down(t, r, *at, part, t->pitch, to);
-    to.y += part * to.pitch * t->size;
+    to.y += part * to.pitch * window_result(t->job);
     *at += part;
     if (*at < t->block || !(more || r + part < rows)) continue;
     reset_prefix(t);
@@ -276,7 +291,7 @@ static void run_blocks(window_tile *t, int64_t row, int64_t end) {
     window_target to = at_hand(t, t->width);
     if (good == rows * group) to = target(t, row, good);
     next_blocks(t, rows, &at, to, rows < left);
-    if (to.y == t->out) window_put_rows(t, row, good, t->out);
+    finish(t, row, good, to);
   }
 }
 

@@ -53,7 +53,13 @@ void window_take_rows(const window_tile *t, int64_t row, int64_t rows, char *to)
 /* Positions of keys: the rows' numbers. */
 void window_place_rows(const window_tile *t, int64_t row, int64_t rows, char *at);
 
-/* Puts what the rows' outputs are where they belong: samples or, of a job for indices, positions. */
+/* An index is a position less this; with a dilation it is more than that, see put_indices. */
+static inline int64_t window_less(const window_job *w) { return w->dilation > 1 ? 0 : w->lead; }
+
+/* Puts the rows' results, samples or indices, where they belong. */
 void window_put_rows(const window_tile *t, int64_t row, int64_t rows, char *from);
+
+/* Of the rows' indices that are where they belong, sets right those beyond the ends. */
+void window_end_indices(const window_tile *t, int64_t row, int64_t rows, int64_t *index);
 
 #endif
