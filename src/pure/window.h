@@ -145,7 +145,7 @@ rill_status window_indices(window_type type, const rill_window_params *p, const 
 #define WINDOW_AHEAD 4096
 
 /* A result with so many bytes would push all else out of the cache, and is written past it. */
-#define WINDOW_LARGE ((int64_t)32 << 20)
+#define WINDOW_LARGE ((int64_t)16 << 20)
 
 /* How many vectors take_lanes is ahead. */
 #define WINDOW_LANES_AHEAD 4
