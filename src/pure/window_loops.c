@@ -397,15 +397,19 @@ INLINE void L(put_index)(int64_t *index, const integer *at, int64_t less, int64_
     memcpy(index, wide, sizeof wide);
 }
 
+/* `pair`: all steps are the same. */
 INLINE void L(index_vectors)(const integer *a, const integer *at, int64_t n, const int64_t s[3],
-                             int64_t less, int64_t *index, const bool past) {
+                             int64_t less, int64_t *index, const bool pair, const bool past) {
   const int64_t steps[3] = {s[0], s[1], s[2]};
   for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES, index += LANES) {
     VECTOR p[LANES];
 #pragma omp simd
     for (int64_t l = 0; l < LANES; l++) {
-      integer v, q;
-      L(four_at)(a + l, at + l, steps, &v, &q);
+      integer v = a[l], q = at[l];
+      if (pair)
+        L(join)(&v, &q, a[l + steps[0]], at[l + steps[0]]);
+      else
+        L(four_at)(a + l, at + l, steps, &v, &q);
       p[l] = q;
     }
     L(put_index)(index, p, less, n - i, past);
@@ -414,10 +418,15 @@ INLINE void L(index_vectors)(const integer *a, const integer *at, int64_t n, con
 
 static void L(quad_index)(const void *a, const void *at, int64_t n, const int64_t s[3],
                           int64_t less, int64_t *index, bool past) {
-  if (past)
-    L(index_vectors)(a, at, n, s, less, index, true);
+  bool pair = s[0] == s[2];
+  if (pair && past)
+    L(index_vectors)(a, at, n, s, less, index, true, true);
+  else if (pair)
+    L(index_vectors)(a, at, n, s, less, index, true, false);
+  else if (past)
+    L(index_vectors)(a, at, n, s, less, index, false, true);
   else
-    L(index_vectors)(a, at, n, s, less, index, false);
+    L(index_vectors)(a, at, n, s, less, index, false, false);
 }
 
 INLINE void L(down_vector_at)(const window_rows *w, int64_t l, const bool past) {
