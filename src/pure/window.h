@@ -26,8 +26,8 @@
 typedef struct window_keys {
   int64_t mask, flip, bias;
   int64_t floor;   /* a sample's key is no lower                                         */
-  bool places;     /* of floats: -0 is taken for +0, and keys go up to `ceiling`, so that */
-  int64_t ceiling; /* all NaN have the same                                              */
+  int64_t zero;    /* bits that are taken for 0: those of -0 where the place of a maximum is  */
+  int64_t ceiling; /* wanted, and there keys go up to this one, so that all NaN have the same */
   int64_t lowest;  /* the bits that the lowest key means                                 */
   int64_t pad;     /* the bits of the pad value                                          */
 } window_keys;
@@ -170,9 +170,10 @@ typedef struct window_rows {
 typedef struct window_loops {
   /* to[i] = the key of x[i]; in place, too. Asks for what lies x_ahead bytes further on. */
   void (*take)(const window_keys *keys, const void *x, int64_t n, void *to, int64_t x_ahead);
-  /* to[i] = the maximum of the keys of x[i] and the samples after it, as many as a vector has lanes. Reads
-   * whole vectors, and WINDOW_LANES_AHEAD more. NULL where shifting lanes takes several instructions. */
-  void (*take_lanes)(const window_keys *keys, const void *x, int64_t n, void *to);
+  /* to[i] = the maximum of the keys of `width` samples from x[i] on: 2, 4, 8 or 16, and no more than a vector
+   * has lanes. Reads whole vectors, and WINDOW_LANES_AHEAD more. NULL where shifting lanes takes several
+   * instructions. */
+  void (*take_lanes)(const window_keys *keys, const void *x, int64_t n, int64_t width, void *to);
   /* a[i] = the maximum of a[i], a[i + s[0]], a[i + s[1]], a[i + s[2]] */
   void (*quad)(void *a, int64_t n, const int64_t s[3]);
   /* likewise, and y[i] = the sample with that key; writes n samples. `past`: past the cache; a fence must
@@ -202,8 +203,8 @@ typedef struct window_loops {
   void (*up_at)(void *suffix, void *suffix_at, int64_t pitch, int64_t rows, int64_t vectors,
                 const void *start, const void *start_at);
   /* as take_lanes; the position of x[i] is first + i */
-  void (*take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
-                        int64_t first);
+  void (*take_lanes_at)(const window_keys *keys, const void *x, int64_t n, int64_t width, void *to,
+                        void *to_at, int64_t first);
 } window_loops;
 
 void rill_window_loops_i8(window_loops *loops);

@@ -46,7 +46,7 @@ window_keys window_keys_of(int64_t size, int64_t infinity, bool unsigned_, bool 
     k.floor = low + 2 * nans - 1; /* all NaN, or most, have this key */
   else
     k.ceiling = infinity + 1 - nans;
-  k.places = places;
+  k.zero = places ? low : 0;
   k.lowest = min ? infinity : infinity | low;
   return k;
 }

@@ -11,16 +11,12 @@
 
 #undef LANES
 #undef FLOATS
-#undef KEY_MIN
-#undef KEY_MAX
 #undef INLINE
 #undef VECTOR
 #undef SHIFTED
-#define INLINE  static inline __attribute__((always_inline))
-#define LANES   (WINDOW_VECTOR / (int64_t)sizeof(integer))
-#define FLOATS  (sizeof(integer) >= 4) /* there are floats of this width */
-#define KEY_MAX ((integer)(((uint64_t)1 << (8 * sizeof(integer) - 1)) - 1))
-#define KEY_MIN ((integer)(-KEY_MAX - 1))
+#define INLINE static inline __attribute__((always_inline))
+#define LANES  (WINDOW_VECTOR / (int64_t)sizeof(integer))
+#define FLOATS (sizeof(integer) >= 4) /* there are floats of this width */
 
 /* The lanes of a from the s-th on, and then those of b: where one instruction does it. */
 #if defined KERNEL_AVX512 && defined KERNEL_I32
@@ -74,7 +70,7 @@ INLINE integer L(ordered)(integer v, int64_t mask) {
 
 INLINE integer L(to_key)(const window_keys *k, integer v, const bool places) {
   if (!FLOATS) return (integer)(v ^ (integer)k->flip);
-  if (places) v = v == KEY_MIN ? 0 : v;
+  if (places) v = v == (integer)k->zero ? 0 : v;
   integer key = (integer)(L(ordered)(v, k->mask) ^ (integer)k->flip);
   key = L(higher)(L(shifted)(key, k->bias), (integer)k->floor);
   return places && key > (integer)k->ceiling ? (integer)k->ceiling : key;
@@ -104,7 +100,7 @@ INLINE void L(take_vectors)(const window_keys *keys, const void *x, int64_t n, v
 
 static void L(take_samples)(const window_keys *keys, const void *x, int64_t n, void *to,
                             int64_t x_ahead) {
-  if (FLOATS && keys->places)
+  if (FLOATS && keys->zero)
     L(take_vectors)(keys, x, n, to, x_ahead, true);
   else
     L(take_vectors)(keys, x, n, to, x_ahead, false);
@@ -146,48 +142,50 @@ INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) v, L(lanes) at) {
 #define JOINED(a, b, s)  L(joined)(a, SHIFTED(a.v, b.v, s), SHIFTED(a.at, b.at, s))
 #define NEIGHBOURS(a, b) L(joined)(a, SHIFTED(a.v, b.v, 1), a.at + 1)
 
-/* Maxima of 2, 4, 8 and 16 keys follow each other through registers, each a vector behind the one before. */
-INLINE void L(lane_maxima)(const window_keys *keys, const void *x, int64_t n, void *to, void *to_at,
-                           int64_t first, const bool places, const bool positions) {
+/* Maxima of 2, 4, 8 and 16 keys follow each other through registers, each a vector behind the one before;
+ * those of more than `width` only wait. */
+INLINE void L(lane_maxima)(const window_keys *keys, const void *x, int64_t n, const int width,
+                           void *to, void *to_at, int64_t first, const bool places) {
   const window_keys k = *keys;
   const L(bits) *from = x;
   integer *m = to, *at = to_at;
-  L(maxima) a = L(keys_of)(&k, from, first, places);
-  L(maxima) b = L(keys_of)(&k, from + LANES, first + LANES, places);
-  L(maxima) c = L(keys_of)(&k, from + 2 * LANES, first + 2 * LANES, places);
-  L(maxima) one = L(keys_of)(&k, from + 3 * LANES, first + 3 * LANES, places);
-  a = NEIGHBOURS(a, b);
-  b = NEIGHBOURS(b, c);
-  L(maxima) two = NEIGHBOURS(c, one);
-  a = JOINED(a, b, 2);
-  L(maxima) four = JOINED(b, two, 2), eight = JOINED(a, four, 4);
-  from += WINDOW_LANES_AHEAD * LANES;
-  first += WINDOW_LANES_AHEAD * LANES;
-  for (int64_t i = 0; i < n; i += LANES, from += LANES, m += LANES) {
+  L(maxima) one = {0}, two = {0}, four = {0}, eight = {0};
+  for (int64_t i = -WINDOW_LANES_AHEAD * LANES; i < n; i += LANES) {
     __builtin_prefetch((const char *)from + WINDOW_AHEAD);
-    L(maxima) next = L(keys_of)(&k, from, first + i, places), last;
+    L(maxima) next = L(keys_of)(&k, from, first, places), last;
+    from += LANES, first += LANES;
     last = one, one = next, next = NEIGHBOURS(last, next);
-    last = two, two = next, next = JOINED(last, next, 2);
-    last = four, four = next, next = JOINED(last, next, 4);
+    last = two, two = next, next = width > 2 ? JOINED(last, next, 2) : last;
+    last = four, four = next, next = width > 4 ? JOINED(last, next, 4) : last;
     last = eight, eight = next;
-    if (LANES > 8) last = JOINED(last, next, 8);
+    if (width > 8) last = JOINED(last, next, 8);
+    if (i < 0) continue;
     memcpy(m, &last.v, sizeof last.v);
-    if (!positions) continue;
+    m += LANES;
+    if (!places) continue;
     memcpy(at, &last.at, sizeof last.at);
     at += LANES;
   }
 }
 
-static void L(take_lanes)(const window_keys *keys, const void *x, int64_t n, void *to) {
-  L(lane_maxima)(keys, x, n, to, NULL, 0, false, false);
+static void L(take_lanes)(const window_keys *keys, const void *x, int64_t n, int64_t width,
+                          void *to) {
+  switch (width) {
+  case 2: L(lane_maxima)(keys, x, n, 2, to, NULL, 0, false); break;
+  case 4: L(lane_maxima)(keys, x, n, 4, to, NULL, 0, false); break;
+  case 8: L(lane_maxima)(keys, x, n, 8, to, NULL, 0, false); break;
+  default: L(lane_maxima)(keys, x, n, LANES, to, NULL, 0, false);
+  }
 }
 
-static void L(take_lanes_at)(const window_keys *keys, const void *x, int64_t n, void *to,
-                             void *to_at, int64_t first) {
-  if (keys->places)
-    L(lane_maxima)(keys, x, n, to, to_at, first, true, true);
-  else
-    L(lane_maxima)(keys, x, n, to, to_at, first, false, true);
+static void L(take_lanes_at)(const window_keys *keys, const void *x, int64_t n, int64_t width,
+                             void *to, void *to_at, int64_t first) {
+  switch (width) {
+  case 2: L(lane_maxima)(keys, x, n, 2, to, to_at, first, true); break;
+  case 4: L(lane_maxima)(keys, x, n, 4, to, to_at, first, true); break;
+  case 8: L(lane_maxima)(keys, x, n, 8, to, to_at, first, true); break;
+  default: L(lane_maxima)(keys, x, n, LANES, to, to_at, first, true);
+  }
 }
 
 #undef JOINED
@@ -209,41 +207,44 @@ static void L(quad)(void *keys, int64_t n, const int64_t s[3]) {
   }
 }
 
-/* One vector of results: the whole of it, `past` the cache where it is not wanted there. */
-INLINE void L(put)(L(bits) * y, const integer *v, const bool past) {
+/* One vector of results. */
+INLINE void L(put)(L(bits) * y, const integer *v, bool past, int64_t ahead) {
   if (past)
     L(stream)(y, v);
-  else
+  else {
+    __builtin_prefetch((char *)y + ahead, 1);
     memcpy(y, v, WINDOW_VECTOR);
-}
-
-INLINE void L(quad_vectors)(const window_keys *keys, const integer *a, int64_t n,
-                            const int64_t s[3], L(bits) * y, const bool past) {
-  const window_keys k = *keys;
-  int64_t s0 = s[0], s1 = s[1], s2 = s[2];
-  for (int64_t i = 0; i < n; i += LANES, a += LANES, y += LANES) {
-    VECTOR v[LANES];
-    if (!past) __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
-#pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) v[l] = L(from_key)(&k, L(four)(a + l, s0, s1, s2));
-    if (n - i < LANES)
-      memcpy(y, v, (size_t)(n - i) * sizeof(integer));
-    else
-      L(put)(y, v, past);
   }
 }
 
-static void L(quad_out)(const window_keys *keys, const void *a, int64_t n, const int64_t s[3],
-                        void *y, bool past) {
-  if (past)
-    L(quad_vectors)(keys, a, n, s, y, true);
-  else
-    L(quad_vectors)(keys, a, n, s, y, false);
+static void L(quad_out)(const window_keys *keys, const void *m, int64_t n, const int64_t s[3],
+                        void *samples, bool past) {
+  const window_keys k = *keys;
+  int64_t s0 = s[0], s1 = s[1], s2 = s[2];
+  bool pair = s0 == s2;
+  const integer *a = m;
+  L(bits) *y = samples;
+  for (int64_t i = 0; i < n; i += LANES, a += LANES, y += LANES) {
+    VECTOR v[LANES];
+    if (pair) {
+#pragma omp simd
+      for (int64_t l = 0; l < LANES; l++) v[l] = L(higher)(a[l], a[l + s0]);
+    } else {
+#pragma omp simd
+      for (int64_t l = 0; l < LANES; l++) v[l] = L(four)(a + l, s0, s1, s2);
+    }
+#pragma omp simd
+    for (int64_t l = 0; l < LANES; l++) v[l] = L(from_key)(&k, v[l]);
+    if (n - i < LANES)
+      memcpy(y, v, (size_t)(n - i) * sizeof(integer));
+    else
+      L(put)(y, v, past, WINDOW_AHEAD);
+  }
 }
 
 /* A vector of columns in one row. */
 INLINE void L(down_vector)(const window_keys *k, const integer *m, int64_t d, integer *suffix,
-                           integer *prefix, L(bits) * y, const bool past) {
+                           integer *prefix, L(bits) * y, bool past, int64_t ahead) {
   VECTOR out[LANES];
 #pragma omp simd
   for (int64_t i = 0; i < LANES; i++) {
@@ -252,11 +253,11 @@ INLINE void L(down_vector)(const window_keys *k, const integer *m, int64_t d, in
     out[i] = L(from_key)(k, L(higher)(s, prefix[i]));
     suffix[i] = v;
   }
-  L(put)(y, out, past);
+  L(put)(y, out, past, ahead);
 }
 
 /* A single vector's prefix stays in a register. */
-INLINE void L(down_narrow)(const window_rows *w, const bool past) {
+static void L(down_narrow)(const window_rows *w) {
   const window_keys k = *w->keys;
   const integer *m = w->m;
   integer *suffix = w->suffix;
@@ -264,37 +265,25 @@ INLINE void L(down_narrow)(const window_rows *w, const bool past) {
   int64_t width = w->width, pitch = w->pitch, y_pitch = w->y_pitch, d = w->d;
   VECTOR p[LANES];
   memcpy(p, w->prefix, sizeof p);
-  for (int64_t r = 0; r < w->rows; r++, m += width, suffix += pitch, y += y_pitch) {
-    if (!past) __builtin_prefetch((char *)y + WINDOW_AHEAD, 1);
-    L(down_vector)(&k, m, d, suffix, p, y, past);
-  }
+  for (int64_t r = 0; r < w->rows; r++, m += width, suffix += pitch, y += y_pitch)
+    L(down_vector)(&k, m, d, suffix, p, y, w->past, WINDOW_AHEAD);
   memcpy(w->prefix, p, sizeof p);
 }
 
-INLINE void L(down_wide)(const window_rows *w, const bool past) {
+static void L(down)(const window_rows *w) {
+  if (w->vectors == 1) {
+    L(down_narrow)(w);
+    return;
+  }
   const window_keys k = *w->keys;
   int64_t d = w->d, next = w->y_pitch * (int64_t)sizeof(integer);
   for (int64_t r = 0; r < w->rows; r++) {
     const integer *m = (const integer *)w->m + r * w->width;
     integer *suffix = (integer *)w->suffix + r * w->pitch;
     L(bits) *y = (L(bits) *)w->y + r * w->y_pitch;
-    for (int64_t l = (w->vectors - 1) * LANES; l >= 0; l -= LANES) {
-      if (!past) __builtin_prefetch((char *)(y + l) + next, 1);
-      L(down_vector)(&k, m + l, d, suffix + l, (integer *)w->prefix + l, y + l, past);
-    }
+    for (int64_t l = (w->vectors - 1) * LANES; l >= 0; l -= LANES)
+      L(down_vector)(&k, m + l, d, suffix + l, (integer *)w->prefix + l, y + l, w->past, next);
   }
-}
-
-static void L(down)(const window_rows *w) {
-  bool narrow = w->vectors == 1;
-  if (narrow && w->past)
-    L(down_narrow)(w, true);
-  else if (narrow)
-    L(down_narrow)(w, false);
-  else if (w->past)
-    L(down_wide)(w, true);
-  else
-    L(down_wide)(w, false);
 }
 
 static void L(up_narrow)(integer *suffix, int64_t pitch, int64_t rows, const void *start) {
@@ -382,54 +371,43 @@ static void L(quad_at)(void *keys, void *positions, int64_t n, const int64_t s[3
 }
 
 /* A vector of positions, as indices. */
-INLINE void L(put_index)(int64_t *index, const integer *at, int64_t less, int64_t n,
-                         const bool past) {
+INLINE void L(put_index)(int64_t *index, const integer *at, int64_t less, int64_t n, bool past) {
   _Alignas(WINDOW_VECTOR) int64_t wide[LANES];
-  for (int64_t l = 0; l < LANES && !past; l += 8)
-    __builtin_prefetch((char *)(index + l) + WINDOW_AHEAD, 1);
 #pragma omp simd
   for (int64_t l = 0; l < LANES; l++) wide[l] = at[l] - less;
   if (n < LANES)
     memcpy(index, wide, (size_t)n * sizeof *index);
   else if (past)
     for (int64_t l = 0; l < LANES; l += 8) L(stream)(index + l, wide + l);
-  else
+  else {
+    for (int64_t l = 0; l < LANES; l += 8)
+      __builtin_prefetch((char *)(index + l) + WINDOW_AHEAD, 1);
     memcpy(index, wide, sizeof wide);
+  }
 }
 
-/* `pair`: all steps are the same. */
-INLINE void L(index_vectors)(const integer *a, const integer *at, int64_t n, const int64_t s[3],
-                             int64_t less, int64_t *index, const bool pair, const bool past) {
+static void L(quad_index)(const void *keys, const void *positions, int64_t n, const int64_t s[3],
+                          int64_t less, int64_t *index, bool past) {
   const int64_t steps[3] = {s[0], s[1], s[2]};
+  const integer *a = keys, *at = positions;
+  bool pair = s[0] == s[2];
   for (int64_t i = 0; i < n; i += LANES, a += LANES, at += LANES, index += LANES) {
     VECTOR p[LANES];
+    if (pair) {
 #pragma omp simd
-    for (int64_t l = 0; l < LANES; l++) {
-      integer v = a[l], q = at[l];
-      if (pair)
-        L(join)(&v, &q, a[l + steps[0]], at[l + steps[0]]);
-      else
-        L(four_at)(a + l, at + l, steps, &v, &q);
-      p[l] = q;
+      for (int64_t l = 0; l < LANES; l++) p[l] = a[l + steps[0]] > a[l] ? at[l + steps[0]] : at[l];
+    } else {
+#pragma omp simd
+      for (int64_t l = 0; l < LANES; l++) {
+        integer v;
+        L(four_at)(a + l, at + l, steps, &v, p + l);
+      }
     }
     L(put_index)(index, p, less, n - i, past);
   }
 }
 
-static void L(quad_index)(const void *a, const void *at, int64_t n, const int64_t s[3],
-                          int64_t less, int64_t *index, bool past) {
-  bool pair = s[0] == s[2];
-  if (pair && past)
-    L(index_vectors)(a, at, n, s, less, index, true, true);
-  else if (pair)
-    L(index_vectors)(a, at, n, s, less, index, true, false);
-  else if (past)
-    L(index_vectors)(a, at, n, s, less, index, false, true);
-  else
-    L(index_vectors)(a, at, n, s, less, index, false, false);
-}
-
-INLINE void L(down_vector_at)(const window_rows *w, int64_t l, const bool past) {
+INLINE void L(down_vector_at)(const window_rows *w, int64_t l) {
   const integer *m = (const integer *)w->m + l * LANES;
   const integer *at = (const integer *)w->m_at + l * LANES;
   integer *suffix = (integer *)w->suffix + l * LANES, *prefix = (integer *)w->prefix + l * LANES;
@@ -450,7 +428,7 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l, const bool past) 
       suffix_at[i] = a;
       out[i] = b;
     }
-    L(put_index)(index, out, w->less, LANES, past);
+    L(put_index)(index, out, w->less, LANES, w->past);
     m += width, at += width, suffix += pitch, suffix_at += pitch, index += w->y_pitch;
   }
   memcpy(prefix, p, sizeof p);
@@ -458,11 +436,7 @@ INLINE void L(down_vector_at)(const window_rows *w, int64_t l, const bool past) 
 }
 
 static void L(down_at)(const window_rows *w) {
-  for (int64_t l = w->vectors - 1; l >= 0; l--)
-    if (w->past)
-      L(down_vector_at)(w, l, true);
-    else
-      L(down_vector_at)(w, l, false);
+  for (int64_t l = w->vectors - 1; l >= 0; l--) L(down_vector_at)(w, l);
 }
 
 INLINE void L(up_vector_at)(integer *suffix, integer *at, int64_t pitch, int64_t rows,
@@ -506,8 +480,6 @@ KERNEL(window_loops, (window_loops * loops), (loops)) {
 
 #undef LANES
 #undef FLOATS
-#undef KEY_MIN
-#undef KEY_MAX
 #undef INLINE
 #undef VECTOR
 #undef SHIFTED

@@ -148,24 +148,37 @@ static void gather(window_tile *t, int64_t row, int64_t rows) {
   if (t->job->arg && !t->counted) window_place_rows(t, row, rows + t->halo, t->raw_at);
 }
 
-/* Do these keys, and the vectors that loops read beyond them, come from neighbouring samples? */
-static bool inside(const window_tile *t, int64_t row, int64_t keys) {
+/* How many rows can come straight from x: all that they see, and the vectors that loops read beyond it, are
+ * samples. */
+static int64_t rows_inside(const window_tile *t, int64_t row) {
   const window_job *w = t->job;
-  return row >= w->lead && row - w->lead + keys + WINDOW_LANES_AHEAD * t->lanes <= w->n;
+  if (!t->lined || row < w->lead) return 0;
+  return w->n + w->lead - row - t->halo - WINDOW_LANES_AHEAD * t->lanes;
+}
+
+/* How many of the rows of groups from `row` on to do at once, of those left: if that leaves more for
+ * rows_inside, only those that begin before the first sample, or those before the last ones. */
+static int64_t chunk_of(const window_tile *t, int64_t row, int64_t left) {
+  int64_t rows = window_least(t->chunk, left), least = t->lanes / t->group;
+  if (!t->lined) return rows;
+  int64_t before = (t->job->lead - row + t->lanes - 1) / t->lanes * least;
+  if (before > 0) return window_least(before, rows);
+  int64_t inside = rows_inside(t, row) / t->lanes * least;
+  return inside >= 4 * least ? window_least(inside, rows) : rows;
 }
 
 /* Of rows row ... row + rows + halo, puts windows of `base` rows into raw. */
 static void stage(window_tile *t, int64_t row, int64_t rows) {
   const window_job *w = t->job;
   int64_t u = t->columns, valid = (rows + t->halo) * u, s = 1;
-  if (t->lined && inside(t, row, valid)) {
-    s = t->lanes;
-    valid -= s - 1;
+  if (t->base > 1 && rows_inside(t, row) >= rows) {
     const char *x = t->x + (row - w->lead) * t->size;
+    s = window_least(t->base, t->lanes);
+    valid -= s - 1;
     if (w->arg)
-      t->loops.take_lanes_at(&w->keys, x, valid, t->raw, t->raw_at, row);
+      t->loops.take_lanes_at(&w->keys, x, valid, s, t->raw, t->raw_at, row);
     else
-      t->loops.take_lanes(&w->keys, x, valid, t->raw);
+      t->loops.take_lanes(&w->keys, x, valid, s, t->raw);
   } else
     gather(t, row, rows);
   for (int64_t by; s < t->base; s *= by) {
@@ -200,7 +213,7 @@ static void run_direct(window_tile *t, int64_t row, int64_t end) {
   int64_t rows_on[3] = {window_least(b, rest), window_least(2 * b, rest), rest};
   int64_t steps[3] = {rows_on[0] * u, rows_on[1] * u, rows_on[2] * u};
   for (int64_t rows; row < end; row += rows) {
-    rows = window_least(t->chunk, end - row);
+    rows = chunk_of(t, row, end - row);
     stage(t, row, rows);
     window_target to = target(t, row, rows);
     if (w->arg)
@@ -258,8 +271,9 @@ static void columns_up(window_tile *t, int64_t rows) {
 static void first_block(window_tile *t, int64_t row, int64_t stored) {
   for (int64_t done = 0, rows; done < t->block; done += rows) {
     bool kept = done < stored;
-    rows = window_least(t->chunk, (kept ? stored : t->block) - done);
-    stage(t, row + done * t->group, rows * t->group);
+    int64_t next = row + done * t->group;
+    rows = chunk_of(t, next, (kept ? stored : t->block) - done);
+    stage(t, next, rows * t->group);
     columns_down(t, 0, kept ? done : t->stored, rows, kept ? t->pitch : 0, at_hand(t, 0));
     if (done + rows == stored) reset_prefix(t);
   }
@@ -285,8 +299,9 @@ static void run_blocks(window_tile *t, int64_t row, int64_t end) {
   int64_t group = t->group, left = (end - row + group - 1) / group, at = 0;
   first_block(t, row, window_least(t->block, left));
   for (int64_t rows; left > 0; left -= rows, row += rows * group) {
-    rows = window_least(t->chunk, left);
-    int64_t next = row + t->block * group, good = window_least(rows * group, end - row);
+    int64_t next = row + t->block * group;
+    rows = chunk_of(t, next, left);
+    int64_t good = window_least(rows * group, end - row);
     stage(t, next, rows * group);
     window_target to = at_hand(t, t->width);
     if (good == rows * group) to = target(t, row, good);
@@ -316,11 +331,18 @@ static void choose_loops(window_loops *loops, int64_t key_size) {
   }
 }
 
+/* Lanes double at little cost, and joining two windows takes less than joining four. */
+static void choose_base(window_tile *t, int64_t k) {
+  t->base = 1;
+  while (t->base < t->lanes && 2 * t->base < k) t->base *= 2;
+  while (4 * t->base < k) t->base *= 4;
+}
+
 static void tile_begin(window_tile *t, const window_job *w, int64_t columns, char *workspace) {
   tile_plan(t, w, columns);
   tile_lay(t, workspace);
-  t->lined = t->loops.take_lanes && t->base >= t->lanes && w->size == t->size && w->wide == 1 &&
-             w->x_flat && !w->in_place;
+  t->lined = t->loops.take_lanes && w->size == t->size && w->wide == 1 && w->x_flat && !w->in_place;
+  if (t->lined && t->direct) choose_base(t, w->k);
   window_fill(t, t->lowest, window_lowest_key(t), t->pitch);
 }
 
