@@ -25,7 +25,7 @@ enum {
 };
 
 typedef struct window_scratch {
-  _Alignas(8) char keys[SPARE + RUN + SPARE], old[RUN + SPARE], y[RUN + SPARE];
+  _Alignas(8) char keys[SPARE + RUN + SPARE];
 } window_scratch;
 
 /* ---- layout ------------------------------------------------------------------------------------ */
@@ -35,7 +35,9 @@ static size_t blocks_lay(rill_window *w, char *memory) {
   size_t bytes = 0;
   w->lags = k > SHORT;
   w->block = w->lags ? k / 2 : k;
-  w->ring = window_room(memory, &bytes, w->mask + 1, w->size);
+  int64_t ahead =
+      WINDOW_LANES_AHEAD * WINDOW_VECTOR / w->size; /* lanes are read, but count nowhere */
+  w->ring = window_room(memory, &bytes, w->mask + 1 + ahead, w->size);
   /* Behind each is the lowest key: an older block that has nothing left in the window. */
   for (int i = 0; i < 2; i++) w->suffixes[i] = window_room(memory, &bytes, w->block + 1, w->size);
   w->candidates = (int64_t *)(void *)window_room(memory, &bytes, w->mask + 1, sizeof(int64_t));
@@ -49,13 +51,29 @@ static void vector_of(const rill_window *w, int64_t key, void *to) {
   window_fill_keys(to, key, WINDOW_VECTOR / w->size, w->size);
 }
 
-/* keys[i] = the maximum of keys[i] and what follows, as many as a vector has lanes or some more. Returns
- * how many. */
+/* to[i] = the maximum of keys[i] and of what follows, as many as a vector has lanes. */
+static void lanes_of(const rill_window *w, const void *keys, int64_t n, void *to) {
+  const window_keys as_they_are = {.floor = window_key_low(w->size)};
+  w->loops.take_lanes(&as_they_are, keys, n, WINDOW_VECTOR / w->size, to);
+}
+
+/* Likewise in place, or some more. Returns how many. */
 static int64_t widen_to_vector(const rill_window *w, void *keys, int64_t n) {
-  int64_t s = 1;
-  for (; s < WINDOW_VECTOR / w->size; s *= 4)
-    w->loops.quad(keys, n, (const int64_t[3]){s, 2 * s, 3 * s});
+  int64_t s = 1, lanes = WINDOW_VECTOR / w->size;
+  if (w->loops.take_lanes) {
+    lanes_of(w, keys, n, keys);
+    return lanes;
+  }
+  for (; s < lanes; s *= 4) w->loops.quad(keys, n, (const int64_t[3]){s, 2 * s, 3 * s});
   return s;
+}
+
+/* Where n keys, whole vectors, lie in the ring from number `index` on, if in one piece with a vector of others
+ * on both sides; else NULL. Those others may count: they are in every window that the n are all in. */
+static char *in_ring(const rill_window *w, int64_t index, int64_t n) {
+  int64_t lanes = WINDOW_VECTOR / w->size, at = index & w->mask;
+  bool inside = at >= lanes && at + n + lanes <= w->mask + 1;
+  return w->lags && w->loops.take_lanes && inside ? w->ring + at * w->size : NULL;
 }
 
 /* to[i] = the maximum of samples index + i ... index + n and of `rising`, which becomes to[0]. */
@@ -68,33 +86,39 @@ static inline void back_few(rill_window *w, int64_t index, int64_t n, char *to, 
   w->rising = m;
 }
 
+/* Likewise for whole vectors. */
 static void back_run(rill_window *w, int64_t index, int64_t n, char *to) {
   window_scratch t;
   char start[WINDOW_VECTOR];
   int64_t lanes = WINDOW_VECTOR / w->size;
-  window_ring_read(w, index, n, t.keys);
-  window_fill_keys(t.keys + n * w->size, window_key_low(w->size), 2 * REACH, w->size);
-  widen_to_vector(w, t.keys, n);
+  const char *ring = in_ring(w, index, n);
+  char *keys = ring ? to : t.keys;
+  if (ring)
+    lanes_of(w, ring, n, keys);
+  else {
+    window_ring_read(w, index, n, keys);
+    window_fill_keys(keys + n * w->size, window_key_low(w->size), 2 * REACH, w->size);
+    widen_to_vector(w, keys, n);
+  }
   vector_of(w, w->rising, start);
-  w->loops.up(t.keys, lanes, (n + lanes - 1) / lanes, 1, start);
-  memcpy(to, t.keys, (size_t)(n * w->size));
+  w->loops.up(keys, lanes, n / lanes, 1, start);
+  if (!ring) memcpy(to, keys, (size_t)(n * w->size));
   w->rising = window_load(to, 0, w->size);
 }
 
 static void back(rill_window *w, int64_t index, int64_t n, char *to) {
-  int64_t size = w->size, run = RUN / size;
-  while (n > FEW) {
-    int64_t part = n < run ? n : run;
-    n -= part;
-    back_run(w, index + n, part, to + n * size);
-  }
-  if (n == 0) return;
+  int64_t size = w->size, run = RUN / size, few = n > FEW ? n % (WINDOW_VECTOR / size) : n;
+  n -= few;
   if (size == 4)
-    back_few(w, index, n, to, 4);
+    back_few(w, index + n, few, to + n * 4, 4);
   else if (size == 8)
-    back_few(w, index, n, to, 8);
+    back_few(w, index + n, few, to + n * 8, 8);
   else
-    back_few(w, index, n, to, 1);
+    back_few(w, index + n, few, to + n, 1);
+  for (int64_t part; n > 0; n -= part) {
+    part = n < run ? n : run;
+    back_run(w, index + n - part, part, to + (n - part) * size);
+  }
 }
 
 /* ---- from block to block ----------------------------------------------------------------------- */
@@ -199,35 +223,50 @@ double rill_window_push_f64(rill_window *w, double x) {
 
 /* ---- many -------------------------------------------------------------------------------------- */
 
-/* A run within a block. */
+/* Keys of n samples, to the ring and, behind a vector or more of others, to t->keys, where each is the maximum
+ * of itself and `*wide` - 1 after it. Returns where the first one is there. */
+static const char *take_run(rill_window *w, const void *x, int64_t n, window_scratch *t,
+                            int64_t *wide) {
+  int64_t size = w->size, lanes = WINDOW_VECTOR / size;
+  char *ring = in_ring(w, w->pushed, n), *keys = t->keys + REACH * size;
+  if (ring) {
+    w->loops.take(&w->keys, x, n, ring, 0);
+    lanes_of(w, ring - WINDOW_VECTOR, lanes + n, t->keys);
+    *wide = lanes;
+    return t->keys + WINDOW_VECTOR;
+  }
+  window_fill_keys(t->keys, window_key_low(size), REACH, size);
+  w->loops.take(&w->keys, x, n, keys, 0);
+  window_ring_write(w, w->pushed, n, keys);
+  *wide = widen_to_vector(w, t->keys, REACH + n);
+  return keys;
+}
+
+/* A run within a block, of whole vectors. The older block's suffixes, which no other sample needs, are left as
+ * they come. */
 static void push_run(rill_window *w, const void *x, int64_t n, void *y) {
   window_scratch t;
   char prefix[WINDOW_VECTOR];
-  int64_t size = w->size, lanes = WINDOW_VECTOR / size, low = window_key_low(size);
-  const char *old = w->suffix + (w->pushed - w->begin) * size;
-  char *keys = t.keys + REACH * size;
-  window_fill_keys(t.keys, low, REACH, size);
-  w->loops.take(&w->keys, x, n, keys, 0);
-  window_ring_write(w, w->pushed, n, keys);
-  int64_t wide = widen_to_vector(w, t.keys, REACH + n), before = w->prefix;
+  int64_t size = w->size, lanes = WINDOW_VECTOR / size, wide, before = w->prefix;
+  const char *keys = take_run(w, x, n, &t, &wide);
+  char *old = w->suffix + (w->pushed - w->begin) * size;
   for (int64_t end = n; end > 0; end -= wide)
     w->prefix = window_higher(w->prefix, window_load(keys, end - wide, size));
   w->value = window_higher(window_higher(w->prefix, w->middle), window_load(old, n - 1, size));
   if (y) {
-    char *to = n % lanes == 0 ? y : t.y; /* whole vectors come out */
-    memcpy(t.old, old, (size_t)(n * size));
     vector_of(w, window_higher(before, w->middle), prefix);
     w->loops.down(&(window_rows){.keys = &w->keys,
                                  .m = keys - (wide - 1) * size,
                                  .width = lanes,
-                                 .suffix = t.old,
+                                 .suffix = old,
                                  .pitch = lanes,
                                  .prefix = prefix,
-                                 .y = to,
+                                 .y = y,
                                  .y_pitch = lanes,
-                                 .rows = (n + lanes - 1) / lanes,
+                                 .rows = n / lanes,
                                  .vectors = 1});
-    if (to != y) memcpy(y, to, (size_t)(n * size));
+    /* The one behind them may be among these. */
+    window_store(w->suffixes[w->which], w->block, window_key_low(size), size);
   }
   w->pushed += n;
   if (w->pushed >= w->stop) settle(w);
@@ -257,7 +296,9 @@ static void push_run_short(rill_window *w, const void *x, int64_t n, void *y) {
 static int64_t part_of(const rill_window *w, int64_t n) {
   int64_t part = RUN / w->size, left = w->begin + w->block - w->pushed;
   if (w->lags && left < part) part = left;
-  return n < part ? n : part;
+  if (n < part) part = n;
+  int64_t lanes = WINDOW_VECTOR / w->size, rest = part % lanes;
+  return w->lags && part > rest ? part - rest : part;
 }
 
 static rill_status blocks_push(rill_window *w, const double *times, const void *x, int64_t n,
@@ -267,9 +308,10 @@ static rill_status blocks_push(rill_window *w, const double *times, const void *
   char *to = y;
   while (n > 0) {
     int64_t part = part_of(w, n);
-    if (part >= FEW && w->lags)
+    bool whole = part % (WINDOW_VECTOR / w->size) == 0;
+    if (part >= FEW && w->lags && whole)
       push_run(w, from, part, to);
-    else if (part >= FEW)
+    else if (part >= FEW && !w->lags)
       push_run_short(w, from, part, to);
     else if (w->size == 4)
       push_few(w, from, part, to, 4);

@@ -41,7 +41,7 @@ struct rill_window {
 
   /* window_blocks.c */
   int64_t prefix, middle, begin, stop;
-  const char *suffix;
+  char *suffix;
   int64_t block, settled, rising;
   bool lags;
   int which; /* of the two arrays is in use */
@@ -89,10 +89,11 @@ static inline void window_store(void *a, int64_t i, int64_t value, int64_t size)
     memcpy((char *)a + 8 * i, &value, 8);
 }
 
-/* to[0] ... to[n - 1] = key: the first one, and copies of what is there already. */
+/* to[0] ... to[n - 1] = key: the first ones, and copies of what is there already. */
 static inline void window_fill_keys(void *to, int64_t key, int64_t n, int64_t size) {
-  if (n > 0) window_store(to, 0, key, size);
-  for (int64_t done = 1, more; done < n; done += more) {
+  int64_t first = n < WINDOW_VECTOR / size ? n : WINDOW_VECTOR / size;
+  for (int64_t i = 0; i < first; i++) window_store(to, i, key, size);
+  for (int64_t done = first, more; done < n; done += more) {
     more = n - done < done ? n - done : done;
     memcpy((char *)to + done * size, to, (size_t)(more * size));
   }

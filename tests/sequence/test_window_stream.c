@@ -93,8 +93,8 @@ END_TEST
 
 /* Each instruction set, windows around the sizes at which something changes. */
 START_TEST(longer_streams_at_each_level) {
-  static const int64_t windows[] = {1,  2,  3,  15, 16,  17,  31,  63,
-                                    64, 65, 66, 67, 128, 129, 300, 511};
+  static const int64_t windows[] = {1,  2,  3,  15,  16,  17,  31,  63,  64,
+                                    65, 66, 67, 128, 129, 300, 320, 511, 512};
   static const int64_t pieces[] = {0, 1, 7, 16, 33, 64, 500, LONGEST};
   uint64_t random = 2;
   int level = cpu_set_level(_i);
