@@ -66,6 +66,9 @@ COMPILE   := $(CC) $(PUBLIC) -Isrc -DRILL_BUILDING -D_GNU_SOURCE $(BLAS_CFLAGS) 
              -fvisibility=hidden -ffunction-sections -fdata-sections $(CPPFLAGS) $(CFLAGS)
 LIBS      := $(BLAS_LIBS) -lm -pthread
 
+# The option, where the compiler knows it: clang lacks some of gcc's.
+accepted   = $(shell echo | $(CC) -Werror $(1) -E - >/dev/null 2>&1 && echo $(1))
+
 # Kernels: vectorised, with IEEE special values kept (no -ffast-math). Each file of src/pure/ is
 # compiled for each of its types and each instruction set. A file that needs other types than f32
 # and f64 says so here.
@@ -85,13 +88,12 @@ KERNEL_TYPES_window_sum_run := f32
 # their loops unrolled, which -O3 does.
 KERNEL_OPT_matmul := -O3
 KERNEL_OPT_selective_scan := -O3
-# Kernels call nothing that unwinds, so their unwind tables (a tenth of the library) are left out.
+# Kernels call nothing that unwinds, so their unwind tables (a tenth of the library) are left out. Jumps that
+# are no loop's need no aligned target (20 kB).
 KERNEL_FLAGS   := $(KERNEL_OPT) -fopenmp-simd -fno-math-errno -fno-trapping-math -ffp-contract=fast \
-                  -fno-asynchronous-unwind-tables
+                  -fno-asynchronous-unwind-tables $(call accepted,-fno-align-jumps)
 KERNEL_TYPES   := f32 f64
 SETS           := baseline
-# The option, where the compiler knows it: clang lacks some of gcc's.
-accepted        = $(shell echo | $(CC) -Werror $(1) -E - >/dev/null 2>&1 && echo $(1))
 # gcc follows each loop by one over half vectors. With the baseline's short ones that saves next to
 # nothing, and makes the library 30 kB larger.
 KERNEL_baseline := $(call accepted,--param=vect-epilogues-nomask=0)
