@@ -32,8 +32,7 @@ static void run_first(const window_bands *b, const char *slice, int64_t from, in
                       char *band, char *workspace) {
   rill_window_params p = b->first;
   p.outer *= to - from;
-  window_values(b->type, &p, slice + from * b->x_bytes, b->min ? band : NULL, b->min ? NULL : band,
-                0, rill_window_units(&p), workspace);
+  window_band_keys(b->type, &p, b->min, slice + from * b->x_bytes, band, workspace);
 }
 
 /* Outputs at ... end of slice s. */

@@ -79,7 +79,9 @@ typedef struct window_job {
   int64_t *index;
   window_type type;
   int64_t size, key_size; /* bytes of a sample and of a key */
+  bool x_keys, y_keys;    /* between two passes keys stay keys */
   window_keys keys;
+  window_keys out; /* how keys become results */
 } window_job;
 
 /* Bytes of what comes out: an index, or a sample. */
@@ -127,7 +129,10 @@ rill_status window_float_job(window_type type, const rill_window_params *p, cons
 size_t window_workspace(window_type type, const rill_window_params *p);
 rill_status window_values(window_type type, const rill_window_params *p, const void *x, void *y_min,
                           void *y_max, int64_t begin, int64_t end, void *workspace);
-/* A band: see window_band. x and y begin with its first sample and its first output, both contiguous. */
+/* Of two passes the first, all units of it, which leaves keys; and a band of the second, which takes them: see
+ * window_band. There x and y begin with the band's first sample and its first output, both contiguous. */
+void window_band_keys(window_type type, const rill_window_params *p, bool min, const void *x,
+                      void *keys, void *workspace);
 void window_band_values(window_type type, const rill_window_params *p, bool min, int64_t first,
                         int64_t end, int64_t from, int64_t to, const void *x, void *y,
                         void *workspace);

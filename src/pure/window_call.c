@@ -66,7 +66,8 @@ static void choose_keys(window_job *w, const rill_window_params *p, bool min) {
   if (!facts.infinity) w->keys.lowest = min ? facts.high : facts.low;
   w->keys.pad = facts.infinity ? window_float_bits(p->pad, w->size) : p->pad_integer;
   w->unseen = !w->arg && facts.infinity && p->nan == RILL_WINDOW_NAN_IGNORE && w->dilation > 1 &&
-              p->edge == RILL_WINDOW_IGNORE;
+              p->edge == RILL_WINDOW_IGNORE && !w->y_keys;
+  w->out = w->y_keys ? (window_keys){.mask = 0} : w->keys;
 }
 
 static rill_status plan(window_type type, const rill_window_params *p, bool arg, const void *x,
@@ -138,12 +139,21 @@ rill_status window_values(window_type type, const rill_window_params *p, const v
   return RILL_OK;
 }
 
+void window_band_keys(window_type type, const rill_window_params *p, bool min, const void *x,
+                      void *keys, void *workspace) {
+  window_job w;
+  if (plan(type, p, false, x, 0, 0, workspace, &w) != RILL_OK) return;
+  w.y_keys = true;
+  values(&w, p, keys, min, false, 0, w.outer * w.panels * w.chunks, workspace);
+}
+
 void window_band_values(window_type type, const rill_window_params *p, bool min, int64_t first,
                         int64_t end, int64_t from, int64_t to, const void *x, void *y,
                         void *workspace) {
   window_job w;
   if (plan(type, p, false, x, 0, 0, workspace, &w) != RILL_OK) return;
   window_band(&w, first, end, from, to);
+  w.x_keys = true;
   values(&w, p, y, min, false, 0, w.outer * w.panels * w.chunks, workspace);
 }
 

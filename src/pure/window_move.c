@@ -64,7 +64,10 @@ static void take_samples(const window_tile *t, const char *x, int64_t step, int6
   }
   /* Of a panel the next row comes next; what lies beyond the last does no harm. */
   bool narrow = t->columns != w->wide;
-  t->loops.take(&w->keys, x, n, to, narrow ? w->wide * w->size : WINDOW_AHEAD);
+  if (!w->x_keys)
+    t->loops.take(&w->keys, x, n, to, narrow ? w->wide * w->size : WINDOW_AHEAD);
+  else if (x != to)
+    memcpy(to, x, (size_t)(n * w->size));
 }
 
 /* ---- in --------------------------------------------------------------------------------------- */

@@ -167,10 +167,22 @@ static int64_t chunk_of(const window_tile *t, int64_t row, int64_t left) {
   return inside >= 4 * least ? window_least(inside, rows) : rows;
 }
 
-/* Of rows row ... row + rows + halo, puts windows of `base` rows into raw. */
+/* Where rows lie in x as they would in raw, or NULL. */
+static const char *bare_rows(const window_tile *t, int64_t row, int64_t rows) {
+  const window_job *w = t->job;
+  int64_t from = window_row_places(t, row) - w->lead * w->inner;
+  int64_t end = from + (rows - 1) * w->wide + t->columns;
+  return t->bare && from >= 0 && end <= w->n * w->inner ? t->x + from * t->size : NULL;
+}
+
+/* Of rows row ... row + rows + halo, puts windows of `base` rows into m. */
 static void stage(window_tile *t, int64_t row, int64_t rows) {
   const window_job *w = t->job;
   int64_t u = t->columns, valid = (rows + t->halo) * u, s = 1;
+  t->m = bare_rows(t, row, rows);
+  t->m_width = t->m ? w->wide : t->width;
+  if (t->m) return;
+  t->m = t->raw;
   if (t->base > 1 && rows_inside(t, row) >= rows) {
     const char *x = t->x + (row - w->lead) * t->size;
     s = window_least(t->base, t->lanes);
@@ -219,7 +231,7 @@ static void run_direct(window_tile *t, int64_t row, int64_t end) {
     if (w->arg)
       direct_indices(t, row, rows, rows_on, to);
     else
-      t->loops.quad_out(&w->keys, t->raw, rows * u, steps, to.y, to.past);
+      t->loops.quad_out(&w->out, t->raw, rows * u, steps, to.y, to.past);
     finish(t, row, rows, to);
   }
 }
@@ -237,10 +249,10 @@ static void columns_down(window_tile *t, int64_t r, int64_t s, int64_t rows, int
   int64_t m = r * t->width * t->size, kept = s * t->pitch * t->size;
   bool arg = t->job->arg;
   window_rows w = {
-      .keys = &t->job->keys,
-      .m = t->raw + m,
+      .keys = &t->job->out,
+      .m = t->m + r * t->m_width * t->size,
       .m_at = arg ? t->raw_at + m : NULL,
-      .width = t->width,
+      .width = t->m_width,
       .d = (t->halo - t->group + 1) * t->columns,
       .suffix = t->suffix + kept,
       .suffix_at = arg ? t->suffix_at + kept : NULL,
@@ -341,7 +353,9 @@ static void choose_base(window_tile *t, int64_t k) {
 static void tile_begin(window_tile *t, const window_job *w, int64_t columns, char *workspace) {
   tile_plan(t, w, columns);
   tile_lay(t, workspace);
-  t->lined = t->loops.take_lanes && w->size == t->size && w->wide == 1 && w->x_flat && !w->in_place;
+  t->lined = t->loops.take_lanes && w->size == t->size && w->wide == 1 && w->x_flat &&
+             !w->in_place && !w->x_keys;
+  t->bare = w->x_keys && w->x_flat && !t->direct && t->halo == 0 && t->width == t->pitch;
   if (t->lined && t->direct) choose_base(t, w->k);
   window_fill(t, t->lowest, window_lowest_key(t), t->pitch);
 }

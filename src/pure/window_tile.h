@@ -26,6 +26,9 @@ typedef struct window_tile {
   int64_t chunk;    /* rows of groups done at once                                             */
   int64_t tail_row; /* rows from here on hold places beyond the end                            */
   int64_t halo_row; /* halos holds the rows from here on                                       */
+  bool bare;        /* rows of x are as those of raw would be                                  */
+  const char *m;    /* the maxima of a chunk: raw or, of keys as they are, x                   */
+  int64_t m_width;  /* keys from one of its rows to the next                                   */
   char *raw, *halos, *out, *suffix, *prefix;
   char *lowest; /* what a prefix begins with */
   char *tail;   /* rows from tail_row on, if results could replace what they repeat; else NULL    */
