@@ -204,7 +204,7 @@ TEST_SCRIPTS := $(wildcard tests/*/test_*.sh)
 QUICK_BIN    := $(filter-out %_slow $(if $(findstring thread,$(SANITIZE)),$(B)/tests/pure/%),$(TEST_BIN))
 RUN           = CC='$(CC)' B='$(B)' LIBS='$(LIBS)' BLAS_CFLAGS='$(BLAS_CFLAGS)' build-aux/run-tests.sh
 
-.PHONY: tests check check-quick check-embed check-headers check-asan check-ubsan check-tsan \
+.PHONY: tests check check-quick check-embed check-headers check-asan-ubsan check-tsan \
         check-valgrind oracle bench fuzz
 tests: $(TEST_BIN) ## build the test programs
 
@@ -232,11 +232,9 @@ embed-stage: amalgamation
 
 # Each sanitizer has its own objects.
 SANITIZED := OPT='-O1 -g -fno-omit-frame-pointer' KERNEL_OPT=-O2
-check-asan: ## the quick tests under AddressSanitizer and LeakSanitizer
-	$(SUBMAKE) check-quick B=$(B)/asan $(SANITIZED) SANITIZE=-fsanitize=address
-check-ubsan: ## the quick tests under UndefinedBehaviorSanitizer
-	$(SUBMAKE) check-quick B=$(B)/ubsan $(SANITIZED) \
-	  SANITIZE='-fsanitize=undefined,float-cast-overflow -fno-sanitize-recover=all'
+check-asan-ubsan: ## the quick tests under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
+	$(SUBMAKE) check-quick B=$(B)/asan $(SANITIZED) \
+	  SANITIZE='-fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=all'
 # setarch -R: older TSan runtimes cannot bear as much address randomisation as new kernels do.
 # OpenBLAS's own threads are not instrumented, so it gets none.
 check-tsan: export OPENBLAS_NUM_THREADS = 1

@@ -118,23 +118,34 @@ typedef struct L(maxima) {
   L(lanes) v, at;
 } L(maxima);
 
+/* Loops run over arrays, which both compilers make vectors of. */
 INLINE L(maxima)
     L(keys_of)(const window_keys *k, const L(bits) * x, int64_t at, const bool places) {
   L(maxima) a;
-#pragma omp simd
-  for (int l = 0; l < LANES; l++) a.v[l] = L(to_key)(k, x[l], places);
+  VECTOR v[LANES], p[LANES];
   integer first = (integer)at;
 #pragma omp simd
-  for (int l = 0; l < LANES; l++) a.at[l] = (integer)(first + l);
+  for (int l = 0; l < LANES; l++) v[l] = L(to_key)(k, x[l], places);
+#pragma omp simd
+  for (int l = 0; l < LANES; l++) p[l] = (integer)(first + l);
+  memcpy(&a.v, v, sizeof v);
+  memcpy(&a.at, p, sizeof p);
   return a;
 }
 
-INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) v, L(lanes) at) {
+INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) other, L(lanes) other_at) {
+  VECTOR v[LANES], p[LANES], w[LANES], q[LANES];
+  memcpy(v, &a.v, sizeof v);
+  memcpy(p, &a.at, sizeof p);
+  memcpy(w, &other, sizeof w);
+  memcpy(q, &other_at, sizeof q);
 #pragma omp simd
   for (int l = 0; l < LANES; l++) {
-    a.at[l] = v[l] > a.v[l] ? at[l] : a.at[l];
-    a.v[l] = L(higher)(a.v[l], v[l]);
+    p[l] = w[l] > v[l] ? q[l] : p[l];
+    v[l] = L(higher)(v[l], w[l]);
   }
+  memcpy(&a.v, v, sizeof v);
+  memcpy(&a.at, p, sizeof p);
   return a;
 }
 

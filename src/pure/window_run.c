@@ -6,7 +6,8 @@
  * of samples is a panel of one column. Two algorithms:
  *
  * Doubling: m[i] = max(m[i], m[i + s], m[i + 2s], m[i + 3s]) makes windows of 4s samples of those of s,
- * and overlapping windows make those of any size between. For short windows that is all.
+ * and overlapping windows make those of any size between. For short windows that is all. Where the
+ * instruction set shifts lanes, a row's windows of up to a vector come from registers instead.
  *
  * Van Herk's (1992) and Gil and Werman's (1993), for the others. Doubling goes to windows of some
  * `group` rows, as many as make a vector; samples that far apart are then columns of their own, of a
