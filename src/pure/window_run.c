@@ -154,7 +154,7 @@ static void gather(window_tile *t, int64_t row, int64_t rows) {
 static int64_t rows_inside(const window_tile *t, int64_t row) {
   const window_job *w = t->job;
   if (!t->lined || row < w->lead) return 0;
-  return w->n + w->lead - row - t->halo - WINDOW_LANES_AHEAD * t->lanes;
+  return w->n + w->lead - row - t->halo - (WINDOW_LANES_AHEAD + 1) * t->lanes;
 }
 
 /* How many of the rows of groups from `row` on to do at once, of those left: if that leaves more for
