@@ -118,35 +118,33 @@ typedef struct L(maxima) {
   L(lanes) v, at;
 } L(maxima);
 
+INLINE L(lanes) L(load)(const integer *a) { return *(const L(lanes) *)a; }
+INLINE void L(store)(integer *a, L(lanes) v) { *(L(lanes) *)a = v; }
+
 /* Loops run over arrays, which both compilers make vectors of. */
 INLINE L(maxima)
     L(keys_of)(const window_keys *k, const L(bits) * x, int64_t at, const bool places) {
-  L(maxima) a;
   VECTOR v[LANES], p[LANES];
   integer first = (integer)at;
 #pragma omp simd
   for (int l = 0; l < LANES; l++) v[l] = L(to_key)(k, x[l], places);
 #pragma omp simd
   for (int l = 0; l < LANES; l++) p[l] = (integer)(first + l);
-  memcpy(&a.v, v, sizeof v);
-  memcpy(&a.at, p, sizeof p);
-  return a;
+  return (L(maxima)){L(load)(v), L(load)(p)};
 }
 
 INLINE L(maxima) L(joined)(L(maxima) a, L(lanes) other, L(lanes) other_at) {
   VECTOR v[LANES], p[LANES], w[LANES], q[LANES];
-  memcpy(v, &a.v, sizeof v);
-  memcpy(p, &a.at, sizeof p);
-  memcpy(w, &other, sizeof w);
-  memcpy(q, &other_at, sizeof q);
+  L(store)(v, a.v);
+  L(store)(p, a.at);
+  L(store)(w, other);
+  L(store)(q, other_at);
 #pragma omp simd
   for (int l = 0; l < LANES; l++) {
     p[l] = w[l] > v[l] ? q[l] : p[l];
     v[l] = L(higher)(v[l], w[l]);
   }
-  memcpy(&a.v, v, sizeof v);
-  memcpy(&a.at, p, sizeof p);
-  return a;
+  return (L(maxima)){L(load)(v), L(load)(p)};
 }
 
 /* Those of a and of what lies s further on; b follows a. */
@@ -171,10 +169,10 @@ INLINE void L(lane_maxima)(const window_keys *keys, const void *x, int64_t n, co
     last = eight, eight = next;
     if (width > 8) last = JOINED(last, next, 8);
     if (i < 0) continue;
-    memcpy(m, &last.v, sizeof last.v);
+    L(store)(m, last.v);
     m += LANES;
     if (!places) continue;
-    memcpy(at, &last.at, sizeof last.at);
+    L(store)(at, last.at);
     at += LANES;
   }
 }
