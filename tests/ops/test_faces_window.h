@@ -75,8 +75,8 @@ static const face_sizes window_sizes = {8,
                                          {2, 3, 2, 5, 1, 1, 0, 0},
                                          {0, 3, 2, 2, 1, 1, 2, 5},
                                          {2, 0, 2, 2, 1, 1, 1, 0},
-                                         {3, 70001, 1, 101, 1, 1, 1, 2},
-                                         {2, 300, 2500, 7, 1, 1, 3, 0}}};
+                                         {3, 30001, 1, 101, 1, 1, 1, 2},
+                                         {2, 60, 2500, 7, 1, 1, 3, 0}}};
 
 /* Integers come in further rows of the same op, two types a row. */
 #define WINDOW_ROW(op, a, b)                                                                       \
